@@ -1,0 +1,77 @@
+// Bytes: joining, comparing, and the text forms of byte strings.
+
+const encoder = new TextEncoder();
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+export function utf8(text: string): Bytes {
+  return encoder.encode(text);
+}
+
+/** Throws a TypeError when the bytes are not UTF-8. */
+export function fromUtf8(bytes: Uint8Array): string {
+  return strictDecoder.decode(bytes);
+}
+
+export function concat(...parts: readonly Uint8Array[]): Bytes {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const out = new Uint8Array(length);
+  let offset = 0;
+  for (const part of parts) {
+    out.set(part, offset);
+    offset += part.length;
+  }
+  return out;
+}
+
+/** Not constant-time: for public values only. */
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
+
+export function hex(bytes: Uint8Array): string {
+  let out = '';
+  for (const byte of bytes) out += HEX[byte];
+  return out;
+}
+
+export function fromHex(text: string): Bytes {
+  if (text.length % 2 !== 0 || /[^0-9a-f]/i.test(text)) throw new TypeError('not hexadecimal');
+  return Uint8Array.from({ length: text.length / 2 }, (_, i) =>
+    Number.parseInt(text.slice(2 * i, 2 * i + 2), 16),
+  );
+}
+
+// Uint8Array.toBase64 is in Node 26 and workerd but not in Node 24, hence the second way.
+const native = 'toBase64' in Uint8Array.prototype;
+
+/** Standard base64 with padding (RFC 4648 section 4). */
+export function base64(bytes: Uint8Array): string {
+  if (native) return bytes.toBase64();
+  let binary = '';
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary);
+}
+
+/** URL-safe base64 without padding (RFC 4648 section 5). */
+export function base64url(bytes: Uint8Array): string {
+  return base64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+}
+
+/** Either alphabet, padding optional, as protojson reads `bytes` fields. Undefined when it is not base64. */
+export function fromBase64(text: string): Bytes | undefined {
+  const standard =
+    text.includes('-') || text.includes('_') ? text.replaceAll('-', '+').replaceAll('_', '/') : text;
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(standard)) return undefined;
+  const bare = standard.replace(/=+$/, '');
+  if (bare.length % 4 === 1 || (bare.length !== standard.length && standard.length % 4 !== 0))
+    return undefined;
+  if (native) return Uint8Array.fromBase64(bare);
+  return Uint8Array.from(atob(bare), (c) => c.charCodeAt(0));
+}

@@ -1,0 +1,26 @@
+// PEM: textual encoding of DER (RFC 7468).
+
+import { type Bytes, base64, fromBase64 } from './bytes.ts';
+
+export interface PemBlock {
+  readonly label: string;
+  readonly der: Bytes;
+}
+
+/** One block, lines of 64 characters, with its final newline. */
+export function encodePem(label: string, der: Uint8Array): string {
+  const body = base64(der).replace(/.{64}(?=.)/g, '$&\n');
+  return `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
+}
+
+const BLOCK = /-----BEGIN ([A-Z0-9 ]{1,64})-----([A-Za-z0-9+/=\s]*)-----END \1-----/g;
+
+/** Every well-formed block in order; text around blocks is skipped, as is a block whose base64 is broken. */
+export function decodePem(text: string): PemBlock[] {
+  const blocks: PemBlock[] = [];
+  for (const [, label = '', body = ''] of text.matchAll(BLOCK)) {
+    const der = fromBase64(body.replace(/\s+/g, ''));
+    if (der !== undefined) blocks.push({ label, der });
+  }
+  return blocks;
+}
