@@ -15,6 +15,7 @@ export const extKeyUsage = oid('2.5.29.37');
 
 // Extended key usages (RFC 5280 section 4.2.1.12)
 export const ekuCodeSigning = oid('1.3.6.1.5.5.7.3.3');
+export const ekuTimeStamping = oid('1.3.6.1.5.5.7.3.8');
 
 // Certificate transparency (RFC 6962 sections 3.1 and 3.3)
 export const ctSctList = oid('1.3.6.1.4.1.11129.2.4.2');
@@ -49,3 +50,19 @@ export const sha512WithRsa = oid('1.2.840.113549.1.1.13');
 // Names (RFC 5280 appendix A.1)
 export const commonName = oid('2.5.4.3');
 export const organizationName = oid('2.5.4.10');
+
+// Hashes (RFC 5754 section 2)
+export const sha256 = oid('2.16.840.1.101.3.4.2.1');
+export const sha384 = oid('2.16.840.1.101.3.4.2.2');
+export const sha512 = oid('2.16.840.1.101.3.4.2.3');
+
+// Signed messages and timestamps (RFC 5652 sections 5.1 and 11, RFC 3161 section 2.4.2, RFC 5035 section 3)
+export const signedData = oid('1.2.840.113549.1.7.2');
+export const contentType = oid('1.2.840.113549.1.9.3');
+export const messageDigest = oid('1.2.840.113549.1.9.4');
+export const signingTime = oid('1.2.840.113549.1.9.5');
+export const tstInfo = oid('1.2.840.113549.1.9.16.1.4');
+export const signingCertificateV2 = oid('1.2.840.113549.1.9.16.2.47');
+
+/** The timestamp policy of sigstore/timestamp-authority, which states nothing beyond RFC 3161. */
+export const sigstoreTimestampPolicy = oid('1.3.6.1.4.1.57264.2');

@@ -57,10 +57,21 @@ export function element(tag: number, ...content: readonly Uint8Array[]): Bytes {
 
 export const sequence = (...content: readonly Uint8Array[]): Bytes => element(TAG.sequence, ...content);
 export const set = (...content: readonly Uint8Array[]): Bytes => element(TAG.set, ...content);
+/** SET OF: the elements in ascending order of their encodings (X.690 section 11.6). */
+export const setOf = (...elements: readonly Uint8Array[]): Bytes => set(...elements.toSorted(compare));
 export const octetString = (content: Uint8Array): Bytes => element(TAG.octetString, content);
 export const utf8String = (text: string): Bytes => element(TAG.utf8String, utf8(text));
 /** A BIT STRING of whole bytes. */
 export const bitString = (content: Uint8Array): Bytes => element(TAG.bitString, Uint8Array.of(0), content);
+
+function compare(a: Uint8Array, b: Uint8Array): number {
+  const shared = Math.min(a.length, b.length);
+  for (let i = 0; i < shared; i++) {
+    const difference = (a[i] ?? 0) - (b[i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
 
 /** A context-specific tag; constructed unless said otherwise (X.690 section 8.14). */
 export function contextTag(n: number, primitive = false): number {
