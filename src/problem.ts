@@ -1,12 +1,12 @@
 // Problem: everything that can go wrong for a client, as one closed table, mapped to a response once at the door.
 
 /** google.rpc.Code numbers that Mayfly answers with. */
-export type RpcCode = 3 | 5 | 7 | 8 | 12 | 13 | 14;
+export type RpcCode = 3 | 5 | 8 | 12 | 13 | 14;
 
 interface Entry {
   readonly reason: string;
   readonly code: RpcCode;
-  readonly status: 400 | 403 | 404 | 405 | 413 | 429 | 500 | 503;
+  readonly status: 400 | 404 | 405 | 413 | 429 | 500 | 503;
   /** The sentence clients know from Fulcio, or undefined where each Problem brings its own. */
   readonly message?: string;
 }
@@ -43,7 +43,7 @@ const TABLE = {
 
   /** An identity that is proven but cannot be written into a certificate: each brings its own text, as Fulcio's do. */
   identity_unencodable: { reason: 'IDENTITY_UNENCODABLE', code: 3, status: 400 },
-  policy_denied: { reason: 'POLICY_DENIED', code: 7, status: 403 },
+  policy_denied: { reason: 'POLICY_DENIED', code: 3, status: 400 },
 
   csr_invalid: {
     reason: 'CSR_INVALID',

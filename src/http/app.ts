@@ -1,0 +1,108 @@
+// App: the routes of the certificate API; each handler parses, walks the line, and answers.
+
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import type { Certificate } from '../certificate/certificate.ts';
+import type { Clock } from '../clock.ts';
+import type { IssuerListing } from '../config/settings.ts';
+import { type IssuanceRequest, issue, type Line } from '../issuance.ts';
+import { Problem } from '../problem.ts';
+import { readText } from './body.ts';
+import * as information from './ca-information.ts';
+import { cors } from './cors.ts';
+import { type ErrorDetail, failureResponse, problemOf } from './failure.ts';
+import type { Unreadiness } from './health.ts';
+import * as v1 from './signing-cert-v1.ts';
+import * as v2 from './signing-cert-v2.ts';
+
+/** What the routes stand on; runtimes wire it. Functions are asked anew for each request, so that a reload shows. */
+export interface Door {
+  line(): Line;
+  listings(): readonly IssuerListing[];
+  readiness(): Promise<readonly Unreadiness[]>;
+  readonly clock: Clock;
+  readonly errors: ErrorDetail;
+  /** Told of every answer; `method` is lower-case and `route` never holds text from a client. */
+  onAnswer?(method: string, route: string, status: number, milliseconds: number): void;
+  /** Told of everything that ended as 500. */
+  onBug?(cause: unknown): void;
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+const PEM_TYPE = { 'content-type': 'application/pem-certificate-chain' };
+
+export function createApp(door: Door): Hono {
+  const app = new Hono();
+  app.use(observe(door));
+  app.use(cors);
+
+  app.post('/api/v2/signingCert', async (c) => {
+    const certificate = await certificateFor(c, v2.parseRequest, door);
+    return new Response(v2.responseBody(certificate, door.line().authority), { headers: JSON_TYPE });
+  });
+  app.post('/api/v1/signingCert', async (c) => {
+    const certificate = await certificateFor(c, v1.parseRequest, door);
+    const chain = v2.pemChain(certificate, door.line().authority).join('\n');
+    return new Response(chain, { status: 201, headers: PEM_TYPE });
+  });
+
+  get(app, '/api/v2/trustBundle', () => json(information.trustBundle(door.line().authority)));
+  get(app, '/api/v2/configuration', () => json(information.configuration(door.listings())));
+  get(
+    app,
+    '/api/v1/rootCert',
+    () => new Response(information.rootCert(door.line().authority), { headers: PEM_TYPE }),
+  );
+  get(app, '/healthz', () => json('{"status":"SERVING"}\n'));
+  get(app, '/readyz', async () => {
+    const reasons = await door.readiness();
+    if (reasons.length === 0) return json('{"status":"READY"}\n');
+    return json(`${JSON.stringify({ status: 'NOT_READY', reasons })}\n`, 503);
+  });
+
+  for (const path of ['/api/v2/signingCert', '/api/v1/signingCert'])
+    app.all(path, () => refuseMethod('POST', door));
+  app.notFound(() => failureResponse(new Problem('not_found'), door.errors));
+  app.onError((failure) => {
+    const problem = problemOf(failure);
+    if (problem.code === 'internal') door.onBug?.(problem.cause);
+    return failureResponse(problem, door.errors);
+  });
+  return app;
+
+  /** A GET route; the gateway that clients know also serves it to a form POST. */
+  function get(on: Hono, path: string, answer: () => Response | Promise<Response>): void {
+    on.all(path, (c) => {
+      const form = c.req.header('content-type')?.startsWith('application/x-www-form-urlencoded') === true;
+      const { method } = c.req.raw;
+      const probe = method === 'HEAD' && !path.startsWith('/api/');
+      return method === 'GET' || probe || (method === 'POST' && form) ? answer() : refuseMethod('GET', door);
+    });
+  }
+}
+
+async function certificateFor(
+  c: Context,
+  parse: (text: string, headers: Headers) => IssuanceRequest,
+  door: Door,
+): Promise<Certificate> {
+  const request = parse(await readText(c.req.raw), c.req.raw.headers);
+  return issue(request, door.line(), door.clock.now());
+}
+
+function refuseMethod(allow: string, door: Door): Response {
+  return failureResponse(new Problem('method_not_allowed'), door.errors, { allow });
+}
+
+function json(body: string, status = 200): Response {
+  return new Response(body, { status, headers: JSON_TYPE });
+}
+
+function observe(door: Door): MiddlewareHandler {
+  return async (c, next) => {
+    const { onAnswer } = door;
+    if (onAnswer === undefined) return next();
+    const started = performance.now();
+    await next();
+    onAnswer(c.req.method.toLowerCase(), c.req.path, c.res.status, performance.now() - started);
+  };
+}

@@ -1,0 +1,32 @@
+// Health: /healthz says the process lives; /readyz says whether a certificate could be issued now, and if not, why.
+
+import type { Authority } from '../certificate/authority.ts';
+import { LIFETIME_SECONDS } from '../certificate/profile.ts';
+import type { Instant } from '../clock.ts';
+
+/** Red this long before the CA certificate is too short-lived to issue: the operator needs time to act. */
+export const EXPIRY_WARNING_MS = 24 * 60 * 60 * 1000;
+
+/** One reason not to send traffic here. */
+export interface Unreadiness {
+  readonly component: 'draining' | 'signer' | 'authority' | 'log';
+  readonly reason: string;
+}
+
+export async function signerReadiness(authority: Authority): Promise<readonly Unreadiness[]> {
+  try {
+    const signature = await authority.signer.sign(Uint8Array.of(0));
+    if (signature.length > 0) return [];
+    return [{ component: 'signer', reason: 'the signing key returned an empty signature' }];
+  } catch {
+    return [{ component: 'signer', reason: 'the signing key cannot be used' }];
+  }
+}
+
+export function authorityReadiness(authority: Authority, now: Instant): readonly Unreadiness[] {
+  if (now < authority.notBefore)
+    return [{ component: 'authority', reason: 'the CA certificate is not valid yet' }];
+  if (now + LIFETIME_SECONDS * 1000 + EXPIRY_WARNING_MS <= authority.notAfter) return [];
+  const when = new Date(authority.notAfter).toISOString();
+  return [{ component: 'authority', reason: `the CA certificate chain expires at ${when}` }];
+}

@@ -1,0 +1,55 @@
+// POST /api/v2/signingCert: dev.sigstore.fulcio.v2.CA/CreateSigningCertificate as JSON.
+
+import type { Authority } from '../certificate/authority.ts';
+import type { Certificate } from '../certificate/certificate.ts';
+import { encodePem } from '../encoding/pem.ts';
+import type { IssuanceRequest } from '../issuance.ts';
+import { Problem } from '../problem.ts';
+import { Message } from './protojson.ts';
+
+const ONEOF = 'oneof dev.sigstore.fulcio.v2.CreateSigningCertificateRequest.key is already set';
+
+/** Throws Problem `request_malformed`. What is absent stays '' or empty: the line decides which absence is told first. */
+export function parseRequest(text: string, headers: Headers): IssuanceRequest {
+  const body = Message.parse(text, { snakeCase: true });
+  const csr = body.bytes('certificateSigningRequest');
+  const request = body.message('publicKeyRequest');
+  if (request !== undefined && body.has('certificateSigningRequest')) {
+    throw new Problem('request_malformed', {
+      message: `proto: error parsing "certificateSigningRequest", ${ONEOF}`,
+      field: 'certificateSigningRequest',
+      hint: 'Send either publicKeyRequest or certificateSigningRequest.',
+    });
+  }
+  const inBody = body.message('credentials')?.string('oidcIdentityToken') ?? '';
+  const token = inBody === '' ? tokenOf(headers) : inBody;
+  if (csr.length > 0) return { token, key: { kind: 'csr', pem: csr } };
+  const publicKey = request?.message('publicKey');
+  publicKey?.enumeration('algorithm');
+  return {
+    token,
+    key: {
+      kind: 'possession',
+      publicKey: publicKey?.string('content') ?? '',
+      signature: request?.bytes('proofOfPossession') ?? new Uint8Array(),
+    },
+  };
+}
+
+/** The bearer token of the Authorization header, or ''. */
+export function tokenOf(headers: Headers): string {
+  // Fulcio's gateway would see two values for the token in its metadata then, and takes none.
+  if (headers.has('grpc-metadata-oidcidentitytoken')) return '';
+  return (headers.get('authorization') ?? '').replace('Bearer ', '');
+}
+
+/** The chain as PEM, leaf first and root last, each block without its final newline. */
+export function pemChain(certificate: Certificate, authority: Authority): readonly string[] {
+  return [encodePem('CERTIFICATE', certificate.der), ...authority.pem].map((pem) => pem.trimEnd());
+}
+
+export function responseBody(certificate: Certificate, authority: Authority): string {
+  const chain = { certificates: pemChain(certificate, authority) };
+  if (certificate.sct !== undefined) return JSON.stringify({ signedCertificateEmbeddedSct: { chain } });
+  return JSON.stringify({ signedCertificateDetachedSct: { chain, signedCertificateTimestamp: '' } });
+}
