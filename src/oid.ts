@@ -13,7 +13,14 @@ export const basicConstraints = oid('2.5.29.19');
 export const authorityKeyIdentifier = oid('2.5.29.35');
 export const extKeyUsage = oid('2.5.29.37');
 
+export const nameConstraints = oid('2.5.29.30');
+export const certificatePolicies = oid('2.5.29.32');
+export const policyMappings = oid('2.5.29.33');
+export const policyConstraints = oid('2.5.29.36');
+export const inhibitAnyPolicy = oid('2.5.29.54');
+
 // Extended key usages (RFC 5280 section 4.2.1.12)
+export const anyExtendedKeyUsage = oid('2.5.29.37.0');
 export const ekuCodeSigning = oid('1.3.6.1.5.5.7.3.3');
 export const ekuTimeStamping = oid('1.3.6.1.5.5.7.3.8');
 
@@ -66,3 +73,8 @@ export const signingCertificateV2 = oid('1.2.840.113549.1.9.16.2.47');
 
 /** The timestamp policy of sigstore/timestamp-authority, which states nothing beyond RFC 3161. */
 export const sigstoreTimestampPolicy = oid('1.3.6.1.4.1.57264.2');
+
+// Encrypted private keys (RFC 8018 appendix A.4, RFC 7914 section 7, RFC 3565 section 4.1)
+export const pbes2 = oid('1.2.840.113549.1.5.13');
+export const scrypt = oid('1.3.6.1.4.1.11591.4.11');
+export const aes256Cbc = oid('2.16.840.1.101.3.4.1.42');
