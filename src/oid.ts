@@ -43,6 +43,11 @@ export const curveP521 = oid('1.3.132.0.35');
 export const rsaEncryption = oid('1.2.840.113549.1.1.1');
 export const ed25519 = oid('1.3.101.112');
 
+// Public keys that are known and never accepted (RFC 5480 section 2.1.1.1, RFC 3279 section 2.3.2, RFC 8410)
+export const curveP224 = oid('1.3.132.0.33');
+export const dsa = oid('1.2.840.10040.4.1');
+export const x25519 = oid('1.3.101.110');
+
 // Signatures (RFC 5758, RFC 4055, RFC 8410)
 export const ecdsaWithSha1 = oid('1.2.840.10045.4.1');
 export const ecdsaWithSha256 = oid('1.2.840.10045.4.3.2');

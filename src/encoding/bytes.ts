@@ -33,6 +33,16 @@ export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
+/** The unsigned big-endian integer that the bytes write; 0 for none. */
+export function unsigned(bytes: Uint8Array): bigint {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const head = bytes.length % 8;
+  let out = 0n;
+  for (let i = 0; i < head; i++) out = (out << 8n) | BigInt(view.getUint8(i));
+  for (let i = head; i < bytes.length; i += 8) out = (out << 64n) | view.getBigUint64(i);
+  return out;
+}
+
 const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
 
 export function hex(bytes: Uint8Array): string {

@@ -1,0 +1,65 @@
+// Curve: the NIST prime curves that client keys may lie on (FIPS 186-4 appendix D.1.2), and membership of a point.
+
+import { unsigned } from '../encoding/bytes.ts';
+
+export type CurveName = 'P-256' | 'P-384' | 'P-521';
+
+interface Curve {
+  /** Bytes of one coordinate. */
+  readonly size: number;
+  /** The field's prime. */
+  readonly p: bigint;
+  /** Of y² = x³ - 3x + b. */
+  readonly b: bigint;
+}
+
+export const CURVES: Readonly<Record<CurveName, Curve>> = {
+  'P-256': {
+    size: 32,
+    p: 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n,
+    b: 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn,
+  },
+  'P-384': {
+    size: 48,
+    p: 2n ** 384n - 2n ** 128n - 2n ** 96n + 2n ** 32n - 1n,
+    b: 0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aefn,
+  },
+  'P-521': {
+    size: 66,
+    p: 2n ** 521n - 1n,
+    b: 0x0051953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00n,
+  },
+};
+
+/**
+ * Whether `point` is an uncompressed point of the curve (SEC 1 section 3.2.2.1): right length, coordinates below p, equation met.
+ * Infinity has another length, and all other points have the curve's prime order, as its cofactor is 1.
+ */
+export function isOnCurve(name: CurveName, point: Uint8Array): boolean {
+  const { size, p, b } = CURVES[name];
+  if (point.length !== 1 + 2 * size || point[0] !== 0x04) return false;
+  const x = unsigned(point.subarray(1, 1 + size));
+  const y = unsigned(point.subarray(1 + size));
+  return x < p && y < p && (y * y - ((x * x - 3n) % p) * x - b) % p === 0n;
+}
+
+// edwards25519 (RFC 8032 section 5.1): -x² + y² = 1 + d x² y² over the field of 2^255 - 19.
+const P25519 = 2n ** 255n - 19n;
+const D25519 = 0x52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3n;
+
+/**
+ * Whether the point of an Ed25519 key is killed by the cofactor 8. Under such a key one signature fits many messages, so it proves nothing.
+ * Doubles (Y : Z) three times by y' = (d y⁴ + 2y² - 1) / (1 + 2d y² - d y⁴) and looks for the neutral element, y = 1; the sign of x plays no part.
+ */
+export function isLowOrderEd25519(key: Uint8Array): boolean {
+  let y = unsigned(key.toReversed()) & (2n ** 255n - 1n);
+  let z = 1n;
+  for (let doubling = 0; doubling < 3; doubling++) {
+    const yy = (y * y) % P25519;
+    const zz = (z * z) % P25519;
+    const dy4 = (((D25519 * yy) % P25519) * yy) % P25519;
+    y = (dy4 + 2n * yy * zz - zz * zz) % P25519;
+    z = (zz * zz + ((2n * D25519 * yy) % P25519) * zz - dy4) % P25519;
+  }
+  return (y - z) % P25519 === 0n;
+}
