@@ -1,0 +1,51 @@
+// HTTP server: a fetch handler on a socket, with the time-outs a public port needs and a drain that finishes what it took.
+
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { getRequestListener } from '@hono/node-server';
+
+export type FetchHandler = (request: Request) => Response | Promise<Response>;
+
+export interface HttpServer {
+  readonly port: number;
+  /** Stops accepting, closes idle connections at once, and resolves when every accepted request is answered. */
+  close(): Promise<void>;
+}
+
+const SERVER_OPTIONS = {
+  maxHeaderSize: 32 * 1024, // a 16 KiB token may travel in Authorization
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 30_000,
+  connectionsCheckingInterval: 5_000,
+};
+
+/** Rejects with the system's error when the address cannot be bound. */
+export async function listen(handler: FetchHandler, host: string, port: number): Promise<HttpServer> {
+  const answer = getRequestListener(handler, { overrideGlobalObjects: false });
+  let closing = false;
+  const server = createServer(SERVER_OPTIONS, (incoming: IncomingMessage, outgoing) => {
+    if (closing) outgoing.setHeader('connection', 'close');
+    void answer(incoming, outgoing);
+  });
+  await bound(server, host, port);
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        closing = true;
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+function bound(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,71 @@
+// Metrics: Prometheus counters and gauges, Fulcio's names kept and Mayfly's beside them; no label ever holds an identity.
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Audit, Trail } from '../audit.ts';
+import type { Authority } from '../certificate/authority.ts';
+import { problemOf } from '../http/failure.ts';
+
+export interface Metrics extends Audit {
+  onAnswer(method: string, route: string, status: number, milliseconds: number): void;
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+export function createMetrics(version: string, authority: Authority): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    registers,
+    name: 'fulcio_build_info',
+    help: 'Version that runs.',
+    labelNames: ['version'],
+  }).set({ version }, 1);
+  new Gauge({
+    registers,
+    name: 'mayfly_ca_not_after_seconds',
+    help: 'Unix time at which the first certificate of the CA chain expires.',
+  }).set(authority.notAfter / 1000);
+  const issued = new Counter({ registers, name: 'fulcio_new_certs', help: 'Certificates issued.' });
+  const requests = new Counter({
+    registers,
+    name: 'http_requests_total',
+    help: 'HTTP requests by status code and method.',
+    labelNames: ['code', 'method'],
+  });
+  const latency = new Histogram({
+    registers,
+    name: 'fulcio_api_latency',
+    help: 'Seconds from request to answer.',
+    labelNames: ['code', 'method'],
+    buckets: SECONDS,
+  });
+  const issuance = new Counter({
+    registers,
+    name: 'mayfly_issuance_total',
+    help: 'Decisions by configured issuer, type, result and reason.',
+    labelNames: ['issuer', 'type', 'result', 'reason'],
+  });
+
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    onAnswer(method, _route, status, milliseconds) {
+      const labels = { code: String(status), method: METHODS.has(method) ? method : 'other' };
+      requests.inc(labels);
+      latency.observe(labels, milliseconds / 1000);
+    },
+    record(trail: Trail, failure?: unknown) {
+      const reason = failure === undefined ? '' : problemOf(failure).reason;
+      if (failure === undefined) issued.inc();
+      const issuer = trail.token?.issuer.name ?? '';
+      const result = failure === undefined ? 'issued' : reason === 'RATE_LIMITED' ? 'limited' : 'refused';
+      issuance.inc({ issuer, type: trail.identity?.type ?? '', result, reason });
+    },
+  };
+}
+
+/** Any token is a legal HTTP method, so the label is closed. */
+const METHODS = new Set(['get', 'post', 'head', 'put', 'patch', 'delete', 'options']);

@@ -1,0 +1,56 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  base64,
+  base64url,
+  concat,
+  equal,
+  fromBase64,
+  fromHex,
+  fromUtf8,
+  hex,
+  utf8,
+} from '../../../src/encoding/bytes.ts';
+
+const bytes = fc.uint8Array({ maxLength: 300 }).map((b) => Uint8Array.from(b));
+
+describe('text forms of bytes', () => {
+  test('agree with Buffer in both directions', () => {
+    fc.assert(
+      fc.property(bytes, (b) => {
+        const buffer = Buffer.from(b);
+        expect(base64(b)).toBe(buffer.toString('base64'));
+        expect(base64url(b)).toBe(buffer.toString('base64url'));
+        expect(hex(b)).toBe(buffer.toString('hex'));
+        for (const text of [base64(b), base64url(b), base64(b).replace(/=+$/, '')]) {
+          expect(fromBase64(text)).toEqual(b);
+        }
+        expect(fromHex(hex(b))).toEqual(b);
+      }),
+    );
+  });
+
+  test.each(['a', 'ab=', 'a===', '=', 'ab c', 'ab\n', 'äb', '+-/_=='])('refuses %j as base64', (text) => {
+    expect(fromBase64(text)).toBeUndefined();
+  });
+
+  test('reads and writes UTF-8 strictly', () => {
+    expect(fromUtf8(utf8('é✓\u{1f980}'))).toBe('é✓\u{1f980}');
+    expect(() => fromUtf8(Uint8Array.of(0xc0, 0x80))).toThrow(TypeError);
+  });
+});
+
+test('concat and equal agree with Buffer', () => {
+  fc.assert(
+    fc.property(fc.array(bytes, { maxLength: 5 }), (parts) => {
+      const joined = concat(...parts);
+      expect(Buffer.from(joined)).toEqual(Buffer.concat(parts));
+      expect(equal(joined, Uint8Array.from(joined))).toBe(true);
+      if (joined.length > 0) {
+        const changed = Uint8Array.from(joined);
+        changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1;
+        expect(equal(joined, changed)).toBe(false);
+      }
+    }),
+  );
+});
