@@ -6,7 +6,7 @@ export type RpcCode = 3 | 5 | 8 | 12 | 13 | 14;
 interface Entry {
   readonly reason: string;
   readonly code: RpcCode;
-  readonly status: 400 | 404 | 405 | 413 | 429 | 500 | 503;
+  readonly status: 400 | 404 | 405 | 413 | 415 | 429 | 500 | 503;
   /** The sentence clients know from Fulcio, or undefined where each Problem brings its own. */
   readonly message?: string;
 }
@@ -20,6 +20,12 @@ const TABLE = {
     code: 3,
     status: 413,
     message: 'http: request body too large',
+  },
+  media_type_unsupported: {
+    reason: 'MEDIA_TYPE_UNSUPPORTED',
+    code: 3,
+    status: 415,
+    message: 'Unsupported Media Type',
   },
   not_found: { reason: 'NOT_FOUND', code: 5, status: 404, message: 'Not Found' },
   method_not_allowed: { reason: 'METHOD_NOT_ALLOWED', code: 12, status: 405, message: 'Method Not Allowed' },
@@ -85,6 +91,8 @@ const TABLE = {
     status: 503,
     message: 'Error entering certificate in CTL',
   },
+  /** Each brings the sentence of its rejection. */
+  timestamp_unavailable: { reason: 'TIMESTAMP_UNAVAILABLE', code: 14, status: 503 },
   draining: { reason: 'DRAINING', code: 14, status: 503, message: 'The server is shutting down' },
   overloaded: { reason: 'OVERLOADED', code: 14, status: 503, message: 'The server is at its limit' },
   internal: { reason: 'INTERNAL', code: 13, status: 500, message: 'internal error' },
