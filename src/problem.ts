@@ -79,6 +79,12 @@ const TABLE = {
   algorithm_not_permitted: { reason: 'ALGORITHM_NOT_PERMITTED', code: 3, status: 400 },
 
   rate_limited: { reason: 'RATE_LIMITED', code: 8, status: 429 },
+  limiter_unavailable: {
+    reason: 'LIMITER_UNAVAILABLE',
+    code: 14,
+    status: 503,
+    message: 'Rate limits cannot be checked now',
+  },
   signer_unavailable: {
     reason: 'SIGNER_UNAVAILABLE',
     code: 14,
