@@ -2,6 +2,7 @@
 
 import { equal, fromUtf8 } from '../encoding/bytes.ts';
 import * as der from '../encoding/der.ts';
+import * as oid from '../oid.ts';
 import type { Authority } from './authority.ts';
 import { LIFETIME_SECONDS, type Profile } from './profile.ts';
 
@@ -23,7 +24,7 @@ function demand(condition: boolean, rule: string): asserts condition {
 }
 
 const DIGITAL_SIGNATURE = Uint8Array.of(0x03, 0x02, 0x07, 0x80);
-const CODE_SIGNING = der.sequence(der.objectIdentifier('1.3.6.1.5.5.7.3.3'));
+const CODE_SIGNING = der.sequence(der.objectIdentifier(oid.ekuCodeSigning));
 const POISON_VALUE = Uint8Array.of(0x05, 0x00);
 const VERSION_3 = Uint8Array.of(0xa0, 0x03, 0x02, 0x01, 0x02);
 const TRUE = 0xff;

@@ -1,0 +1,120 @@
+// Options: the flags that serve and dev share, and how they are laid over the configuration file.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Mistake } from '../config/mistake.ts';
+import { parseProviders } from '../config/providers.ts';
+import { parseSettings, type Settings } from '../config/settings.ts';
+import type { Kinds } from '../identity/provider.ts';
+
+const CONFIG_FOLDER = new URL('../../config/', import.meta.url);
+
+export interface ServeFlags {
+  config?: string;
+  data?: string;
+  host?: string;
+  port?: number;
+  grpcPort?: number;
+  metricsPort?: number;
+  log?: string;
+  logPublicKey?: string;
+  clientSigningAlgorithms?: string;
+  limits?: 'on' | 'off';
+  ephemeral?: boolean;
+  caChain?: string;
+  caKey?: string;
+  caKeyPassphraseFile?: string;
+  keyPassphraseFile?: string;
+}
+
+export function addServeFlags(command: Command): Command {
+  return command
+    .option(
+      '--config <file>',
+      'a Mayfly or Fulcio configuration file (default: ./mayfly.yaml, else the shipped one)',
+    )
+    .option('--data <dir>', 'folder of keys and log (default: ./mayfly-data)')
+    .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
+    .option('--port <n>', 'HTTP port (default: 5555)', portNumber)
+    .option('--grpc-port <n>', 'gRPC port (default: 5554)', portNumber)
+    .option('--metrics-port <n>', 'Prometheus port, always on loopback (default: 2112)', portNumber)
+    .option('--log <where>', "builtin, none (or ''), or the URL of an RFC 6962 log (default: builtin)")
+    .option(
+      '--log-public-key <file>',
+      'PEM public key of the log at --log URL; its SCTs are verified with it',
+    )
+    .option('--client-signing-algorithms <list>', 'comma-separated algorithms that client keys may use')
+    .addOption(new Option('--limits <state>', 'rate limits').choices(['on', 'off']))
+    .option('--ephemeral', 'keep keys and log in memory; everything is gone at exit')
+    .option('--ca-chain <file>', 'PEM chain of an existing CA, issuing certificate first, root last')
+    .option('--ca-key <file>', 'PEM private key of its first certificate')
+    .option('--ca-key-passphrase-file <file>', 'file whose first line decrypts --ca-key')
+    .option('--key-passphrase-file <file>', 'file whose first line encrypts the keys that Mayfly makes');
+}
+
+export function portNumber(text: string): number {
+  const port = Number(text);
+  if (!/^\d{1,5}$/.test(text) || port > 65535)
+    throw new InvalidArgumentError('a port is a number from 0 to 65535');
+  return port;
+}
+
+export interface LoadedSettings {
+  readonly settings: Settings;
+  readonly warnings: readonly Mistake[];
+  readonly fileName: string;
+}
+
+export function loadKinds(): Kinds {
+  return parseProviders(readFileSync(new URL('providers.yaml', CONFIG_FOLDER), 'utf8'));
+}
+
+/** Throws SettingsError with every mistake, or an Error that names a file that is not there. */
+export function loadSettings(flags: ServeFlags, kinds: Kinds = loadKinds()): LoadedSettings {
+  const fileName =
+    flags.config ?? (existsSync('mayfly.yaml') ? 'mayfly.yaml' : 'the shipped config/mayfly.yaml');
+  const shipped = flags.config === undefined && !existsSync('mayfly.yaml');
+  const text = readConfiguration(shipped ? new URL('mayfly.yaml', CONFIG_FOLDER) : fileName, fileName);
+  const readFile = (path: string): string => readFileSync(path, 'utf8');
+  const { settings, warnings } = parseSettings(text, { fileName, kinds, readFile });
+  return { settings: withFlags(settings, flags), warnings, fileName };
+}
+
+function readConfiguration(file: string | URL, name: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Error(`the configuration file ${name} cannot be read`, { cause });
+  }
+}
+
+function withFlags(settings: Settings, flags: ServeFlags): Settings {
+  if ((flags.caChain === undefined) !== (flags.caKey === undefined)) {
+    throw new Error('--ca-chain and --ca-key go together');
+  }
+  const { caChain: chain, caKey: key, caKeyPassphraseFile: passphraseFile, keyPassphraseFile } = flags;
+  return {
+    ...settings,
+    data: flags.data ?? settings.data,
+    host: flags.host ?? settings.host,
+    port: flags.port ?? settings.port,
+    grpcPort: flags.grpcPort ?? settings.grpcPort,
+    metricsPort: flags.metricsPort ?? settings.metricsPort,
+    log: flags.log === undefined ? settings.log : logOf(flags.log, flags.logPublicKey),
+    clientSigningAlgorithms: flags.clientSigningAlgorithms?.split(',') ?? settings.clientSigningAlgorithms,
+    limits:
+      flags.limits === undefined ? settings.limits : { ...settings.limits, enabled: flags.limits === 'on' },
+    ...(chain === undefined || key === undefined
+      ? {}
+      : { ca: { chain, key, ...(passphraseFile === undefined ? {} : { passphraseFile }) } }),
+    ...(keyPassphraseFile === undefined ? {} : { keyPassphraseFile }),
+  };
+}
+
+function logOf(where: string, publicKeyFile: string | undefined): Settings['log'] {
+  if (where === '' || where === 'none') return { kind: 'none' };
+  if (where === 'builtin') return { kind: 'builtin' };
+  if (!/^https?:\/\/[^/]/.test(where)) throw new Error("--log takes builtin, none, '' or an http(s) URL");
+  if (publicKeyFile === undefined) return { kind: 'remote', url: where };
+  return { kind: 'remote', url: where, publicKey: readFileSync(publicKeyFile, 'utf8') };
+}
