@@ -182,6 +182,23 @@ export function readOnly(bytes: Uint8Array, tag: number): Element {
   return found;
 }
 
+/** Big-endian magnitude of a non-negative INTEGER, without leading zeros; empty for 0. */
+export function magnitudeOf(integer: Element): Uint8Array {
+  const [first, second] = integer.content;
+  if (integer.tag !== TAG.integer || first === undefined) throw new DerError('no INTEGER', integer.start);
+  if (first >= 0x80) throw new DerError('negative INTEGER', integer.start);
+  if (first !== 0) return integer.content;
+  if (second !== undefined && second < 0x80) throw new DerError('INTEGER is not minimal', integer.start);
+  return integer.content.subarray(1);
+}
+
+/** What a BIT STRING without unused bits holds. */
+export function octetsOf(bits: Element): Uint8Array {
+  if (bits.tag !== TAG.bitString || bits.content[0] !== 0)
+    throw new DerError('no BIT STRING of whole octets', bits.start);
+  return bits.content.subarray(1);
+}
+
 /** Dotted form of the content of an OBJECT IDENTIFIER. */
 export function oidOf(content: Uint8Array): string {
   const last = content[content.length - 1];
