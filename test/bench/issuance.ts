@@ -1,0 +1,143 @@
+// npm run bench: CPU of one issuance over HTTP as a ratio to the cryptographic floor measured in the same run,
+// and latency, throughput and memory at 1, 16 and 64 connections. Options: --count N, --limits on|off, --json.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { measureFloor } from './floor.ts';
+import { type Outcome, quantile, send } from './load.ts';
+import { createIssuer, makeBodies } from './requests.ts';
+
+const { values } = parseArgs({
+  options: {
+    count: { type: 'string', default: '3000' },
+    limits: { type: 'string', default: 'on' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const COUNT = Number(values.count);
+const FLOOR_ROUNDS = 3000;
+const CONNECTIONS = [1, 16, 64];
+
+interface Usage {
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'mayfly-bench-'));
+const issuer = createIssuer();
+const oidc = createServer((request, response) => issuer.answer(request, response));
+oidc.listen(0, '127.0.0.1');
+await once(oidc, 'listening');
+const issuerUrl = `http://127.0.0.1:${(oidc.address() as AddressInfo).port}`;
+issuer.url = issuerUrl;
+
+const config = join(folder, 'mayfly.yaml');
+writeFileSync(config, configuration(issuerUrl));
+const server = await startServer();
+try {
+  await report();
+} finally {
+  server.child.kill('SIGTERM');
+  await once(server.child, 'exit');
+  oidc.close();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Limits that are on and never reached, so that each request pays for them. */
+function configuration(url: string): string {
+  const rate = { burst: 1_000_000, count: 1_000_000, period: '1h' };
+  return JSON.stringify({
+    issuers: [{ name: 'bench', 'issuer-url': url, audiences: ['sigstore'], type: 'github' }],
+    'rate-limits': {
+      defaults: {
+        'certificates-per-identity': rate,
+        'certificates-per-owner': rate,
+        'certificates-per-issuer': rate,
+      },
+    },
+  });
+}
+
+async function startServer(): Promise<{ child: ChildProcess; url: string; metrics: string }> {
+  const main = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
+  const flags = ['--config', config, '--data', join(folder, 'data'), '--port', '0', '--metrics-port', '0'];
+  const child = spawn(process.execPath, [main, 'serve', ...flags, '--limits', values.limits], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let log = '';
+  for await (const chunk of child.stderr) {
+    log += String(chunk);
+    const ready = log.split('\n').find((line) => line.includes('"msg":"ready"'));
+    if (ready === undefined) continue;
+    const { url, metrics } = JSON.parse(ready) as { url: string; metrics: string };
+    child.stderr.resume();
+    return { child, url, metrics };
+  }
+  throw new Error(`the server did not start: ${log}`);
+}
+
+async function usage(): Promise<Usage> {
+  const text = await (await fetch(server.metrics)).text();
+  const read = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+  return {
+    cpuSeconds: read('process_cpu_user_seconds_total') + read('process_cpu_system_seconds_total'),
+    residentBytes: read('process_resident_memory_bytes'),
+  };
+}
+
+async function report(): Promise<void> {
+  const url = `${server.url}/api/v2/signingCert`;
+  requireIssued(await send(url, makeBodies(issuer, 1000), 16)); // warm-up
+  const floors = [measureFloor(FLOOR_ROUNDS)];
+  const rows = [];
+  let peak = 0;
+  for (const connections of CONNECTIONS) {
+    const bodies = makeBodies(issuer, COUNT);
+    const before = await usage();
+    const outcome = await send(url, bodies, connections);
+    const after = await usage();
+    requireIssued(outcome);
+    floors.push(measureFloor(FLOOR_ROUNDS));
+    peak = Math.max(peak, after.residentBytes);
+    const floor = ((floors.at(-1)?.cpu ?? 0) + (floors.at(-2)?.cpu ?? 0)) / 2;
+    const cpu = ((after.cpuSeconds - before.cpuSeconds) * 1e6) / COUNT;
+    rows.push({
+      connections,
+      cpuMicroseconds: Math.round(cpu),
+      floorMicroseconds: Math.round(floor),
+      ratio: Number((cpu / floor).toFixed(2)),
+      p50: Number(quantile(outcome.latencies, 0.5).toFixed(2)),
+      p99: Number(quantile(outcome.latencies, 0.99).toFixed(2)),
+      perSecond: Math.round(COUNT / outcome.seconds),
+    });
+  }
+  const peakMiB = Math.round(peak / 2 ** 20);
+  if (values.json) {
+    process.stdout.write(`${JSON.stringify({ rows, peakMiB })}\n`);
+    return;
+  }
+  process.stdout.write(
+    `${COUNT} issuances a row, limits ${values.limits}, log on disk, each its own token and key\n\n`,
+  );
+  process.stdout.write('connections   CPU us   floor us   ratio   p50 ms   p99 ms   issuances/s\n');
+  for (const row of rows) {
+    const cells = [row.cpuMicroseconds, row.floorMicroseconds, row.ratio, row.p50, row.p99, row.perSecond];
+    const widths = [9, 11, 8, 9, 9, 14];
+    process.stdout.write(
+      `${String(row.connections).padStart(11)}${cells.map((c, i) => String(c).padStart(widths[i] ?? 9)).join('')}\n`,
+    );
+  }
+  process.stdout.write(`\npeak resident memory ${peakMiB} MiB\n`);
+}
+
+function requireIssued({ statuses }: Outcome): void {
+  if ([...statuses.keys()].some((status) => status !== 200)) {
+    throw new Error(`not every request was answered with 200: ${JSON.stringify([...statuses])}`);
+  }
+}
