@@ -105,8 +105,12 @@ function shortage(
   rate: Rate,
   now: Instant,
 ): Limited | undefined {
-  const debt = debtOf(buckets.get(key), now * 1000, rate);
-  return debt + emissionOf(rate) > toleranceOf(rate) ? limited([{ limit, key, rate }], [debt]) : undefined;
+  const at = now * 1000;
+  const tat = buckets.get(key);
+  const debt = debtOf(tat, at, rate);
+  if (debt + emissionOf(rate) <= toleranceOf(rate)) return undefined;
+  if (tat !== undefined && tat > at + debt) buckets.set(key, at + debt, at); // the clock was set back
+  return limited([{ limit, key, rate }], [debt]);
 }
 
 /** Takes a token, where there is one. */

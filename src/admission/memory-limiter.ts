@@ -49,7 +49,14 @@ export class MemoryLimiter implements Limiter {
       debts.push(debt);
       if (debt + emissionOf(rate) > toleranceOf(rate)) denied = true;
     }
-    if (denied) return limited(own, debts);
+    if (denied) {
+      for (const [i, { limit, key }] of own.entries()) {
+        const buckets = this.#of(limit);
+        // What `debtOf` cut off must stay off, or waiting as told would not help.
+        if ((buckets.get(key) ?? 0) > at + (debts[i] ?? 0)) buckets.set(key, at + (debts[i] ?? 0), at);
+      }
+      return limited(own, debts);
+    }
     for (const [i, { limit, key, rate }] of own.entries()) {
       const debt = (debts[i] ?? 0) + emissionOf(rate);
       debts[i] = debt;
