@@ -49,11 +49,11 @@ export class TimestampAuthority {
   /** Seconds since the epoch of the newest genTime. */
   #latest: number;
 
-  /** Throws a TypeError when key and chain cannot give timestamps that anyone verifies. */
+  /** Throws AuthorityError when key and chain cannot give timestamps that anyone verifies, RangeError for accuracy. */
   constructor(options: TimestampAuthorityOptions) {
     const { signer, policy = oid.sigstoreTimestampPolicy, accuracy = 1 } = options;
     if (!Number.isInteger(accuracy) || accuracy < 1 || accuracy > 127)
-      throw new TypeError('accuracy is a whole number of seconds from 1 to 127');
+      throw new RangeError('accuracy is a whole number of seconds from 1 to 127');
     this.#span = readTimestampChain(options.chain, signer.publicKey);
     this.#template = compileTemplate(
       this.#span,

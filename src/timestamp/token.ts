@@ -2,22 +2,22 @@
 //
 // pkijs takes 2 ms for a token where the signature takes 0.03 ms, so what all tokens share is encoded once.
 
+import { AuthorityError } from '../certificate/authority-error.ts';
 import { algorithmIdentifier } from '../certificate/profile.ts';
 import { type Instant, secondsOf } from '../clock.ts';
 import { type Bytes, concat, utf8 } from '../encoding/bytes.ts';
 import * as der from '../encoding/der.ts';
 import type { Sha256 } from '../encoding/digest.ts';
+import type { HashName } from '../key/algorithm.ts';
 import type { SigningAlgorithm } from '../key/signer.ts';
 import * as oid from '../oid.ts';
 import type { TimestampChain } from './chain.ts';
 import type { TimestampQuery } from './query.ts';
 
-/** Hash of TSTInfo, by WebCrypto's name; always the one that the signature algorithm hashes with. */
-export type DigestName = 'SHA-256' | 'SHA-384' | 'SHA-512';
-
 /** What every token of one authority has in common; DER. */
 export interface TokenTemplate {
-  readonly digest: DigestName;
+  /** Hash of TSTInfo; always the one that the signature algorithm hashes with. */
+  readonly digest: HashName;
   /** TSAPolicyId. */
   readonly policy: Bytes;
   readonly accuracy: Bytes;
@@ -47,7 +47,7 @@ const GRANTED = der.sequence(integer(0));
 const ID_TST_INFO = der.objectIdentifier(oid.tstInfo);
 const ID_SIGNED_DATA = der.objectIdentifier(oid.signedData);
 
-/** Throws a TypeError for an algorithm that cannot sign timestamps. */
+/** Throws AuthorityError `algorithm_unsupported`. */
 export function compileTemplate(
   chain: TimestampChain,
   settings: TokenSettings,
@@ -127,7 +127,7 @@ export function encodeReply(
  * CMS has one hash for content and signature (RFC 5754 section 3), so it follows from the key.
  * Ed25519 is out: OpenSSL's timestamp verifier does not know it.
  */
-function digestOf(algorithm: SigningAlgorithm): readonly [DigestName, oid.Oid] {
+function digestOf(algorithm: SigningAlgorithm): readonly [HashName, oid.Oid] {
   switch (algorithm) {
     case 'ecdsa-p256-sha256':
     case 'rsa-pkcs1-sha256':
@@ -137,7 +137,7 @@ function digestOf(algorithm: SigningAlgorithm): readonly [DigestName, oid.Oid] {
     case 'ecdsa-p521-sha512':
       return ['SHA-512', oid.sha512];
     case 'ed25519':
-      throw new TypeError('a timestamp key is ECDSA or RSA, as verifiers do not take Ed25519');
+      throw new AuthorityError('algorithm_unsupported', 'a timestamp key is ECDSA or RSA, not Ed25519');
     default:
       return algorithm satisfies never;
   }
