@@ -1,0 +1,134 @@
+// Open log: a log over any journal and store, recovered, wired and published, whatever they lie on.
+
+import type { Clock } from '../clock.ts';
+import { type Bytes, base64, fromUtf8, utf8 } from '../encoding/bytes.ts';
+import type { Sha256 } from '../encoding/digest.ts';
+import type { Signer } from '../key/signer.ts';
+import { logIdOf } from './checkpoint.ts';
+import { Issuers } from './issuers.ts';
+import { type Journal, LogDamage } from './journal.ts';
+import type { Log } from './log.ts';
+import { isKeyName } from './note.ts';
+import type { ObjectStore } from './object-store.ts';
+import { readPublished } from './published.ts';
+import { Publisher } from './publisher.ts';
+import { Reader } from './reader.ts';
+import { recoverTree } from './recovery.ts';
+import type { Schedule } from './schedule.ts';
+import { Sequencer, type SequencerLimits } from './sequencer.ts';
+import { isLogAlgorithm } from './signature.ts';
+
+/** What a log is and how it behaves, wherever it lies. */
+export interface LogOptions {
+  /** The log's name: its submission prefix without scheme and without trailing slash. Counts at the first start only. */
+  readonly origin: string;
+  /** P-256 or RSA. A log keeps its key for life. */
+  readonly signer: Signer;
+  /** Ed25519, for a second signature on checkpoints. */
+  readonly cosigner?: Signer | undefined;
+  readonly clock: Clock;
+  /** Told of errors that clients only see as 503. */
+  readonly onError?: (error: unknown) => void;
+  readonly schedule: Schedule;
+  readonly limits?: Partial<SequencerLimits>;
+  /** Milliseconds from a commit to its publication; 100 unless set. */
+  readonly publicationDelay?: number;
+  /** Milliseconds after which an idle log signs a fresh tree head; 60,000 unless set. */
+  readonly refresh?: number;
+}
+
+/** Where a log lies. */
+export interface LogStorage {
+  readonly sha256: Sha256;
+  readonly journal: Journal;
+  /** The public objects. */
+  readonly store: ObjectStore;
+  /** The log's own records: who it is, and what it published. */
+  readonly guard: ObjectStore;
+}
+
+export interface OpenLog {
+  readonly log: Log;
+  readonly reader: Reader;
+  /** The origin as fixed at the first start. */
+  readonly origin: string;
+  readonly logId: Bytes;
+  /** Whether an append has a chance now. */
+  readonly ready: boolean;
+  /** Publishes now what is durable now. */
+  publish(): Promise<void>;
+  /** Answers what was taken, publishes it, lets go of the storage. */
+  close(): Promise<void>;
+}
+
+/** Opens a log, or founds it. Throws a LogDamage when what is stored contradicts itself, the key, or what was published. */
+export async function openLog(options: LogOptions, storage: LogStorage): Promise<OpenLog> {
+  const { signer, cosigner, clock, schedule, onError = () => undefined } = options;
+  const { sha256, journal, store, guard } = storage;
+  if (!isLogAlgorithm(signer.algorithm))
+    throw new TypeError('a log key is P-256 or RSA (RFC 6962 section 2.1.4)');
+  const logId = logIdOf(sha256, signer.publicKey);
+  const origin = await settleIdentity(guard, options.origin, logId);
+  const published = await readPublished(guard);
+  const sequencer = await Sequencer.open({
+    sha256,
+    clock,
+    schedule,
+    signer,
+    journal,
+    issuers: new Issuers(sha256, store),
+    recover: async () => recoverTree(sha256, store, journal, await readPublished(guard)),
+    onCommit: () => publisher.notify(),
+    onError,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
+  });
+  const publisher: Publisher = new Publisher(
+    {
+      sha256,
+      clock,
+      schedule,
+      keys: { origin, signer, cosigner },
+      store,
+      guard,
+      onError,
+      ...(options.publicationDelay === undefined ? {} : { delay: options.publicationDelay }),
+      ...(options.refresh === undefined ? {} : { refresh: options.refresh }),
+    },
+    sequencer,
+    published,
+  );
+  await publisher.publish();
+  return {
+    log: sequencer,
+    reader: new Reader(sequencer, publisher, store),
+    origin,
+    logId,
+    get ready() {
+      return sequencer.ready;
+    },
+    publish: () => publisher.publish(),
+    async close() {
+      await sequencer.close();
+      await publisher.close();
+      await journal.close();
+    },
+  };
+}
+
+/** The origin of the first start, whatever the address is now; refuses another key. */
+async function settleIdentity(store: ObjectStore, origin: string, logId: Bytes): Promise<string> {
+  const stored = await store.get('identity');
+  if (stored !== undefined) {
+    const [name, key, end] = fromUtf8(stored).split('\n');
+    if (name === undefined || end !== '')
+      throw new LogDamage('the record of who the log is (`identity`) is malformed');
+    if (key !== base64(logId))
+      throw new LogDamage(
+        'the log key is not the one this log was founded with; a new key needs a new, empty folder',
+      );
+    return name;
+  }
+  if (!isKeyName(origin)) throw new TypeError('a log origin has neither spaces nor plus signs');
+  await store.create('identity', utf8(`${origin}\n${base64(logId)}\n`));
+  return origin;
+}
