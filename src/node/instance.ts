@@ -1,0 +1,233 @@
+// Instance: the authority and log keys that a process runs with, from its data folder, from given files, or from memory alone.
+
+import type { KeyObject } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Authority, openAuthority } from '../certificate/authority.ts';
+import { AuthorityError } from '../certificate/authority-error.ts';
+import { readCaCertificate } from '../certificate/ca-reader.ts';
+import { readChain } from '../certificate/chain.ts';
+import type { Clock } from '../clock.ts';
+import { type Bytes, equal, hex } from '../encoding/bytes.ts';
+import type { Sha256 } from '../encoding/digest.ts';
+import { encodePem } from '../encoding/pem.ts';
+import type { Random } from '../encoding/random.ts';
+import type { Signer } from '../key/signer.ts';
+import type { SignatureVerifier } from '../key/verifier.ts';
+import {
+  codeOf,
+  type DataFolder,
+  InstanceError,
+  type InstanceKind,
+  openDataFolder,
+  permissionWarning,
+  providePart,
+} from './data-folder.ts';
+import { isEncrypted, KeyFileError, readPrivateKey, writePrivateKey } from './key-file.ts';
+import { nativeSigner } from './native-signer.ts';
+import {
+  type CaCurve,
+  type InstanceNames,
+  makeCa,
+  makeEcdsaKey,
+  makeEd25519Key,
+  type NewCa,
+} from './new-ca.ts';
+
+export interface Instance {
+  readonly authority: Authority;
+  /** ECDSA P-256: signs SCTs and tree heads. */
+  readonly logSigner: Signer;
+  /** Ed25519: cosigns checkpoints. */
+  readonly noteSigner: Signer;
+  /** Absolute path of the data folder; undefined when the instance is in memory alone. */
+  readonly folder?: string;
+  /** Sentences for the operator about what works and should not stay as it is. */
+  readonly warnings: readonly string[];
+}
+
+/** An existing CA: paths of its PEM chain (issuing CA first, root last) and of its private key. */
+export interface ExistingCa {
+  readonly chain: string;
+  readonly key: string;
+  readonly passphrase?: string;
+}
+
+export interface EphemeralOptions {
+  readonly kind: InstanceKind;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly sha256: Sha256;
+  readonly verifier: SignatureVerifier;
+  readonly ca?: ExistingCa;
+  /** For a CA that is made now. */
+  readonly curve?: CaCurve;
+  readonly names?: InstanceNames;
+}
+
+export interface InstanceOptions extends EphemeralOptions {
+  readonly folder: string;
+  /** Encrypts the keys that are made now, and decrypts those that are encrypted. */
+  readonly passphrase?: string;
+}
+
+/**
+ * The instance of a data folder. The first start makes what is missing: `ca/` (root and intermediate, certificate
+ * and key each, unless `ca` names existing ones) and `log/` (log.key, note.key). `ca/root.key` is not read after that
+ * and may be taken away. What has been made once is never made again. Throws InstanceError.
+ */
+export async function openInstance(options: InstanceOptions): Promise<Instance> {
+  if (options.passphrase === '') {
+    throw new InstanceError(
+      'passphrase_empty',
+      'the passphrase is empty: give one, or none for plain key files',
+    );
+  }
+  try {
+    const folder = await openDataFolder(options.folder, options.kind);
+    await makeParts(folder, options);
+    return await load(folder, options);
+  } catch (error) {
+    if (codeOf(error) === undefined || !(error instanceof Error)) throw error;
+    const sentence = `the data folder ${options.folder} cannot be used: ${error.message}`;
+    throw new InstanceError('folder_unusable', sentence, error);
+  }
+}
+
+async function makeParts(folder: DataFolder, options: InstanceOptions): Promise<void> {
+  const pemOf = (key: KeyObject): string => writePrivateKey(key, options.random, options.passphrase);
+  if (options.ca === undefined) {
+    await providePart(folder, 'ca', async () => {
+      const made = await newCa(options);
+      return new Map([
+        ['root.pem', encodePem('CERTIFICATE', made.root)],
+        ['root.key', pemOf(made.rootKey)],
+        ['intermediate.pem', encodePem('CERTIFICATE', made.intermediate)],
+        ['intermediate.key', pemOf(made.intermediateKey)],
+      ]);
+    });
+  }
+  await providePart(
+    folder,
+    'log',
+    async () =>
+      new Map([
+        ['log.key', pemOf(makeEcdsaKey())],
+        ['note.key', pemOf(makeEd25519Key())],
+      ]),
+  );
+}
+
+async function load({ path }: DataFolder, options: InstanceOptions): Promise<Instance> {
+  const { passphrase } = options;
+  const warnings = await collect([permissionWarning(path)]);
+  const own = async (name: string): Promise<KeyObject> => {
+    const file = join(path, name);
+    if (passphrase !== undefined && !isEncrypted(await read(file))) {
+      warnings.push(`${file} is not encrypted, although a passphrase is set`);
+    }
+    return loadKey(file, passphrase, warnings);
+  };
+  const authority =
+    options.ca === undefined
+      ? await loadAuthority(
+          [join(path, 'ca', 'intermediate.pem'), join(path, 'ca', 'root.pem')],
+          await own('ca/intermediate.key'),
+          options,
+        )
+      : await existingAuthority(options.ca, options, warnings);
+  const logSigner = nativeSigner(await own('log/log.key'));
+  const noteSigner = nativeSigner(await own('log/note.key'));
+  requireDistinct(authority, logSigner, noteSigner);
+  return { authority, logSigner, noteSigner, folder: path, warnings };
+}
+
+/** An instance in memory: all keys but the one of a given `ca` are gone with the process. Throws InstanceError. */
+export async function ephemeralInstance(options: EphemeralOptions): Promise<Instance> {
+  const warnings: string[] = [];
+  let authority: Authority;
+  if (options.ca === undefined) {
+    const { root, intermediate, intermediateKey } = await newCa(options);
+    authority = await open([intermediate, root], intermediateKey, options);
+  } else authority = await existingAuthority(options.ca, options, warnings);
+  const logSigner = nativeSigner(makeEcdsaKey());
+  const noteSigner = nativeSigner(makeEd25519Key());
+  return { authority, logSigner, noteSigner, warnings };
+}
+
+function newCa(options: EphemeralOptions): Promise<NewCa> {
+  return makeCa({ ...options, now: options.clock.now() });
+}
+
+async function existingAuthority(
+  ca: ExistingCa,
+  options: EphemeralOptions,
+  warnings: string[],
+): Promise<Authority> {
+  const authority = await loadAuthority([ca.chain], await loadKey(ca.key, ca.passphrase, warnings), options);
+  const anchor = authority.chain.at(-1);
+  if (anchor !== undefined) {
+    const { issuer, subject, title } = readCaCertificate(anchor);
+    if (!equal(issuer, subject)) {
+      warnings.push(
+        `${ca.chain} does not end in a root but in ${title}: some clients accept only a whole chain`,
+      );
+    }
+  }
+  return authority;
+}
+
+async function loadAuthority(
+  files: readonly string[],
+  key: KeyObject,
+  options: EphemeralOptions,
+): Promise<Authority> {
+  try {
+    const chain: Bytes[] = [];
+    for (const file of files) chain.push(...readChain(await read(file)));
+    return await open(chain, key, options);
+  } catch (error) {
+    if (!(error instanceof AuthorityError)) throw error;
+    throw new InstanceError('chain_unusable', `${files.join(' and ')}: ${error.message}`, error);
+  }
+}
+
+function open(chain: readonly Bytes[], key: KeyObject, options: EphemeralOptions): Promise<Authority> {
+  return openAuthority(chain, nativeSigner(key), options.sha256, options.clock.now(), options.verifier);
+}
+
+async function loadKey(file: string, passphrase: string | undefined, warnings: string[]): Promise<KeyObject> {
+  const pem = await read(file);
+  warnings.push(...(await collect([permissionWarning(file)])));
+  try {
+    return readPrivateKey(pem, passphrase);
+  } catch (error) {
+    if (!(error instanceof KeyFileError)) throw error;
+    throw new InstanceError('key_unreadable', `${file}: ${error.message}`, error);
+  }
+}
+
+async function read(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (error) {
+    const code = codeOf(error) ?? 'unknown';
+    const sentence =
+      code === 'ENOENT'
+        ? `${file} is missing: restore it from a backup; Mayfly makes no new one in its place`
+        : `${file} cannot be read: ${code}`;
+    throw new InstanceError(code === 'ENOENT' ? 'file_missing' : 'file_unreadable', sentence, error);
+  }
+}
+
+async function collect(sentences: readonly Promise<string | undefined>[]): Promise<string[]> {
+  return (await Promise.all(sentences)).filter((sentence) => sentence !== undefined);
+}
+
+/** A key with two purposes lets a signature made for one pass for the other. */
+function requireDistinct(authority: Authority, logSigner: Signer, noteSigner: Signer): void {
+  const keys = [authority.signer, logSigner, noteSigner].map(({ publicKey }) => hex(publicKey));
+  if (new Set(keys).size === keys.length) return;
+  const sentence = 'CA, log and checkpoint need a key each, and two of them have the same';
+  throw new InstanceError('keys_shared', sentence);
+}
