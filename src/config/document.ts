@@ -121,22 +121,19 @@ class Builder {
     const merged: Node[] = [];
     for (const { key, value } of from.items) {
       const name = this.build(key, path, from.range[0]);
+      const at = this.#place(key.range[0]); // an alias stands elsewhere than the text that it names
       if (name.kind !== 'scalar' || (name.value === null && name.text === '')) {
-        this.#add(path, name.place, 'a key must be text');
+        this.#add(path, at, 'a key must be text');
         continue;
       }
       const here = [...path, name.text];
       const node = this.build(value, here, key.range[0]);
       const first = members.get(name.text);
       if (name.text === '<<') merged.push(node);
-      else if (name.text === '__proto__') this.#add(here, name.place, 'is not a usable key');
+      else if (name.text === '__proto__') this.#add(here, at, 'is not a usable key');
       else if (first !== undefined) {
-        this.#add(
-          here,
-          name.place,
-          `the key is already on line ${first.place.line}; each key may stand once`,
-        );
-      } else members.set(name.text, { spelled: name.text, place: name.place, value: node });
+        this.#add(here, at, `the key is already on line ${first.place.line}; each key may stand once`);
+      } else members.set(name.text, { spelled: name.text, place: at, value: node });
     }
     this.#merge(members, merged, path);
     return this.#sized(

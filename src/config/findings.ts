@@ -1,0 +1,121 @@
+// Findings: the mistakes of one configuration file, gathered while it is read, each with its place.
+
+import type * as z from 'zod';
+import type { Mistake, Path } from './mistake.ts';
+import { suggestion } from './nearest.ts';
+import { locate, type Node, plain } from './node.ts';
+
+/** More than anybody reads at once; a hostile file could make one for each of its characters. */
+const MOST = 200;
+
+export class Findings {
+  readonly #root: Node;
+  readonly #mistakes: Mistake[] = [];
+
+  constructor(root: Node) {
+    this.#root = root;
+  }
+
+  error(path: Path, message: string): void {
+    this.#add(path, message, 'error');
+  }
+
+  warn(path: Path, message: string): void {
+    this.#add(path, message, 'warning');
+  }
+
+  get errors(): readonly Mistake[] {
+    return this.#mistakes.filter(({ severity }) => severity === 'error');
+  }
+
+  get warnings(): readonly Mistake[] {
+    return this.#mistakes.filter(({ severity }) => severity === 'warning');
+  }
+
+  /** The value that a schema makes of a node at `path`, or undefined with every reason why it does not. */
+  read<T>(schema: z.ZodType<T>, node: Node, path: Path): T | undefined {
+    return this.readData(schema, plain(node), path);
+  }
+
+  readData<T>(schema: z.ZodType<T>, data: unknown, path: Path): T | undefined {
+    const result = schema.safeParse(data, { error: explain });
+    if (result.success) return result.data;
+    this.#addAll(result.error.issues, path);
+    return undefined;
+  }
+
+  #addAll(issues: readonly z.core.$ZodIssue[], path: Path): void {
+    for (const issue of issues) {
+      const at = [...path, ...issue.path.map((part) => (typeof part === 'symbol' ? part.toString() : part))];
+      if (issue.code === 'unrecognized_keys') {
+        const known = issue.message.split(' ');
+        for (const key of issue.keys) this.error([...at, key], `is not a known key${suggestion(key, known)}`);
+      } else if (issue.code === 'invalid_union') {
+        // The branch of the right shape says best what is wrong; where there is none, the union does.
+        const branch = issue.errors.find(
+          (of) => !of.some(({ path: below, code }) => below.length === 0 && WRONG_SHAPE.has(code)),
+        );
+        if (branch === undefined) this.error(at, issue.message);
+        else this.#addAll(branch, at);
+      } else if (issue.code === 'invalid_key') {
+        this.error(at, issue.issues.map(({ message }) => `the key ${message}`).join('; '));
+      } else {
+        this.error(at, issue.message);
+      }
+    }
+  }
+
+  #add(path: Path, message: string, severity: Mistake['severity']): void {
+    if (this.#mistakes.length > MOST) return;
+    if (this.#mistakes.length === MOST) {
+      this.#mistakes.push({ path: '', message: 'there are more mistakes than these', severity: 'error' });
+      return;
+    }
+    const { place, path: spelled } = locate(this.#root, path);
+    this.#mistakes.push({ path: spelled, ...place, message, severity });
+  }
+}
+
+const WRONG_SHAPE: ReadonlySet<string> = new Set(['invalid_type', 'invalid_value', 'invalid_format']);
+
+/** zod's finding as words. For unknown keys the known ones, as only the schema knows them; `#addAll` makes the sentence. */
+function explain(issue: z.core.$ZodRawIssue): string | undefined {
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return knownKeys(issue.inst).join(' ');
+    case 'invalid_type':
+      return issue.input === undefined
+        ? `is missing; it takes ${NAMES[issue.expected] ?? issue.expected}`
+        : `takes ${NAMES[issue.expected] ?? issue.expected}, not ${nameOf(issue.input)}`;
+    case 'invalid_value':
+    case 'invalid_key': {
+      const values = (issue.code === 'invalid_value' ? issue.values : []).map(String);
+      const word = typeof issue.input === 'string' ? suggestion(issue.input, values) : '';
+      return `takes ${values.length > 1 ? 'one of ' : ''}${values.join(', ')}${word}`;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function knownKeys(schema: unknown): readonly string[] {
+  const def = (schema as { readonly _zod?: { readonly def?: { readonly shape?: object } } } | undefined)?._zod
+    ?.def;
+  return Object.keys(def?.shape ?? {});
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  string: 'text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+  array: 'a list',
+  object: 'a map',
+  record: 'a map',
+};
+
+function nameOf(data: unknown): string {
+  if (data === null) return 'nothing';
+  if (Array.isArray(data)) return 'a list';
+  return NAMES[typeof data] ?? typeof data;
+}
