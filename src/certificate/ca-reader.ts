@@ -5,6 +5,7 @@ import { AuthorityKeyIdentifier, BasicConstraints, Certificate, type Extension, 
 import { type Instant, instantOf } from '../clock.ts';
 import { type Bytes, equal } from '../encoding/bytes.ts';
 import * as der from '../encoding/der.ts';
+import { type AlgorithmIdentifier, readAlgorithmIdentifier } from '../key/algorithm-identifier.ts';
 import { type PublicKey, readSubjectPublicKeyInfo } from '../key/public-key.ts';
 import * as oid from '../oid.ts';
 import { AuthorityError } from './authority-error.ts';
@@ -28,7 +29,7 @@ export interface CaCertificate {
   readonly keyIdentifier: Bytes | undefined;
   readonly authorityKeyIdentifier: Bytes | undefined;
   readonly criticals: readonly string[];
-  readonly signatureAlgorithm: string;
+  readonly signatureAlgorithm: AlgorithmIdentifier;
   readonly signature: Bytes;
 }
 
@@ -37,7 +38,12 @@ export function readCaCertificate(bytes: Bytes): CaCertificate {
   try {
     return read(bytes);
   } catch (cause) {
-    throw new AuthorityError('certificate_malformed', 'it is not an X.509 certificate in DER', cause);
+    const detail = cause instanceof Error ? cause.message : 'unreadable';
+    throw new AuthorityError(
+      'certificate_malformed',
+      `there is a certificate that is not in DER: ${detail}`,
+      cause,
+    );
   }
 }
 
@@ -84,7 +90,7 @@ function read(bytes: Bytes): CaCertificate {
     keyIdentifier: contentOf(parsed(oid.subjectKeyIdentifier, OctetString)),
     authorityKeyIdentifier: contentOf(authorityKey),
     criticals: [...extensions.values()].filter(({ critical }) => critical).map(({ extnID }) => extnID),
-    signatureAlgorithm: certificate.signatureAlgorithm.algorithmId,
+    signatureAlgorithm: readAlgorithmIdentifier(algorithm),
     signature: new Uint8Array(certificate.signatureValue.valueBlock.valueHexView),
   };
 }

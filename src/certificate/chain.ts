@@ -3,8 +3,7 @@
 import type { Instant } from '../clock.ts';
 import { type Bytes, equal } from '../encoding/bytes.ts';
 import { decodePem } from '../encoding/pem.ts';
-import type { HashName } from '../key/algorithm.ts';
-import type { PublicKey } from '../key/public-key.ts';
+import { recognize } from '../key/signature-algorithm.ts';
 import type { SignatureVerifier } from '../key/verifier.ts';
 import * as oid from '../oid.ts';
 import { AuthorityError } from './authority-error.ts';
@@ -24,19 +23,6 @@ const RECOGNIZED: ReadonlySet<string> = new Set([
   oid.policyConstraints,
   oid.inhibitAnyPolicy,
 ]);
-
-/** What verifies a link, by the signature's object identifier; SHA-1 and RSA-PSS are not in it. */
-const LINK_ALGORITHMS: ReadonlyMap<string, { type: PublicKey['type']; hash: HashName | undefined }> = new Map(
-  [
-    [oid.ecdsaWithSha256, { type: 'ecdsa', hash: 'SHA-256' }],
-    [oid.ecdsaWithSha384, { type: 'ecdsa', hash: 'SHA-384' }],
-    [oid.ecdsaWithSha512, { type: 'ecdsa', hash: 'SHA-512' }],
-    [oid.sha256WithRsa, { type: 'rsa', hash: 'SHA-256' }],
-    [oid.sha384WithRsa, { type: 'rsa', hash: 'SHA-384' }],
-    [oid.sha512WithRsa, { type: 'rsa', hash: 'SHA-512' }],
-    [oid.ed25519, { type: 'ed25519', hash: undefined }],
-  ],
-);
 
 /** The certificates in `pem`, in order, DER. Throws AuthorityError when there are none or one is damaged. */
 export function readChain(pem: string): readonly Bytes[] {
@@ -133,17 +119,18 @@ async function checkLink(
   name: string,
   verifier: SignatureVerifier,
 ): Promise<void> {
-  const algorithm = LINK_ALGORITHMS.get(certificate.signatureAlgorithm);
-  const key = publicKeyOf(above);
-  if (algorithm === undefined) {
+  const { algorithm } = certificate.signatureAlgorithm;
+  const found = recognize(certificate.signatureAlgorithm);
+  if (found === undefined || found.refusedAs !== undefined) {
     throw new AuthorityError(
       'algorithm_unsupported',
-      `${name} is signed with ${certificate.signatureAlgorithm}: ECDSA, RSA PKCS#1 with SHA-256 to SHA-512, and Ed25519 are accepted`,
+      `${name} is signed with ${found?.refusedAs ?? algorithm}; ECDSA and RSA PKCS#1 with SHA-256, SHA-384 or SHA-512, and Ed25519, are accepted`,
     );
   }
-  const { type, hash } = algorithm;
+  const key = publicKeyOf(above);
   const sound =
-    key.type === type && (await verifier.verify(key, hash, certificate.tbs, certificate.signature));
+    key.type === found.keyType &&
+    (await verifier.verify(key, found.hash, certificate.tbs, certificate.signature));
   if (!sound) {
     throw new AuthorityError('link_broken', `the signature of ${name} is not by the key of ${above.title}`);
   }
