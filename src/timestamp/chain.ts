@@ -21,7 +21,7 @@ export interface TimestampChain {
 
 /** Throws AuthorityError when `publicKey` (SPKI, DER) cannot give timestamps that verify under this chain. */
 export function readTimestampChain(certificates: readonly Bytes[], publicKey: Bytes): TimestampChain {
-  const chain = certificates.map(readCaCertificate);
+  const chain = certificates.map((bytes) => readCaCertificate(bytes));
   const [leaf] = chain;
   if (leaf === undefined) throw new AuthorityError('chain_empty', 'the timestamp chain has no certificate');
   if (!equal(leaf.spki, publicKey)) {
