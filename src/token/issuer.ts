@@ -1,5 +1,7 @@
 // Issuer: an OpenID provider whose tokens the operator trusts, and the directory that finds it by `iss`.
 
+import { intersects, matchesPattern, specificity } from './issuer-pattern.ts';
+
 /** A public key set given in the configuration instead of fetched (RFC 7517 section 5). */
 export interface InlineKeySet {
   readonly keys: readonly Readonly<Record<string, unknown>>[];
@@ -25,4 +27,64 @@ export interface Issuer {
   readonly allowPrivateAddresses?: boolean;
   /** Hosts besides the issuer's own that `jwks_uri` may name although they are private or plain http. */
   readonly jwksHosts?: readonly string[];
+}
+
+/** A token whose `iss` is longer than this many characters is refused; so no URL of an issuer may be longer. */
+export const maxIssuerLength = 2048;
+
+export class IssuerDirectory {
+  readonly #exact: ReadonlyMap<string, readonly Issuer[]>;
+  /** The most specific first; entries with the same pattern together, in the order of the configuration. */
+  readonly #patterns: readonly { readonly pattern: string; readonly issuers: readonly Issuer[] }[];
+
+  constructor(issuers: readonly Issuer[]) {
+    this.#exact = Map.groupBy(
+      issuers.filter((issuer) => !issuer.wildcard),
+      (issuer) => issuer.url,
+    );
+    const patterns = Map.groupBy(
+      issuers.filter((issuer) => issuer.wildcard),
+      (issuer) => issuer.url,
+    );
+    this.#patterns = [...patterns]
+      .map(([pattern, group]) => ({ pattern, issuers: group }))
+      .sort((a, b) => specificity(b.pattern) - specificity(a.pattern));
+  }
+
+  /** All entries for this `iss`, told apart by audience: the exact ones, otherwise those of the most specific pattern. */
+  find(iss: string): readonly Issuer[] {
+    if (iss.length > maxIssuerLength) return [];
+    const exact = this.#exact.get(iss);
+    if (exact !== undefined) return exact;
+    return this.#patterns.find(({ pattern }) => matchesPattern(pattern, iss))?.issuers ?? [];
+  }
+}
+
+export interface Overlap {
+  readonly first: Issuer;
+  readonly second: Issuer;
+  /** One sentence for the operator. */
+  readonly why: string;
+}
+
+/** Pairs of entries between which a token could not tell: refused when the configuration is loaded. */
+export function overlaps(issuers: readonly Issuer[]): readonly Overlap[] {
+  const found: Overlap[] = [];
+  for (const [index, first] of issuers.entries())
+    for (const second of issuers.slice(index + 1)) {
+      const why = whyOverlapping(first, second);
+      if (why !== undefined) found.push({ first, second, why });
+    }
+  return found;
+}
+
+function whyOverlapping(first: Issuer, second: Issuer): string | undefined {
+  if (first.wildcard !== second.wildcard) return undefined; // exact comes before pattern
+  if (first.url === second.url) {
+    const shared = first.audiences.find((audience) => second.audiences.includes(audience));
+    return shared === undefined ? undefined : `both have the URL ${first.url} and the audience ${shared}`;
+  }
+  if (!first.wildcard || specificity(first.url) !== specificity(second.url)) return undefined;
+  if (!intersects(first.url, second.url)) return undefined;
+  return `one issuer can match both ${first.url} and ${second.url}, and neither is more specific`;
 }

@@ -1,0 +1,96 @@
+// Validity: for whom and for when a token is meant (RFC 7519 section 4.1).
+
+import { type Instant, instantOf } from '../clock.ts';
+import { Problem } from '../problem.ts';
+import type { Claims } from './claims.ts';
+import type { Issuer } from './issuer.ts';
+
+const leeway = 300_000; // ms that `nbf` and `iat` may lie ahead of our clock; `exp` has none
+const endOfTime = 253_402_300_799; // 9999-12-31T23:59:59Z in seconds, the last that X.509 can write
+
+/**
+ * The first entry that wants one of the token's audiences, and that audience.
+ * Throws claim_missing, claim_invalid and audience_mismatch.
+ */
+export function matchAudience(
+  claims: Claims,
+  entries: readonly Issuer[],
+): { readonly issuer: Issuer; readonly audience: string } {
+  const aud = claims.get('aud');
+  const wanted = `The token must be requested for the audience ${audiencesOf(entries)}.`;
+  if (aud === undefined) throw new Problem('claim_missing', { field: 'aud', hint: wanted });
+  const list: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
+  if (!list.every((one) => typeof one === 'string'))
+    throw new Problem('claim_invalid', {
+      field: 'aud',
+      hint: 'aud must be a string or an array of strings.',
+    });
+  for (const issuer of entries)
+    for (const audience of issuer.audiences) if (list.includes(audience)) return { issuer, audience };
+  throw new Problem('audience_mismatch', { field: 'aud', hint: wanted });
+}
+
+function audiencesOf(entries: readonly Issuer[]): string {
+  return [...new Set(entries.flatMap((entry) => entry.audiences))].map((name) => `'${name}'`).join(' or ');
+}
+
+/**
+ * When the token expires. Throws claim_missing, claim_invalid, token_expired, token_not_yet_valid and, where the
+ * issuer has a maxTokenAge, token_too_old.
+ */
+export function checkTimes(claims: Claims, issuer: Issuer, now: Instant): Instant {
+  const exp = timeClaim(claims, 'exp');
+  const nbf = timeClaim(claims, 'nbf');
+  const iat = timeClaim(claims, 'iat');
+  if (exp === undefined)
+    throw new Problem('claim_missing', { field: 'exp', hint: 'The token must say in exp when it expires.' });
+  if (exp <= now)
+    throw new Problem('token_expired', {
+      field: 'exp',
+      hint: 'The token has expired; request a fresh one right before signing.',
+    });
+  if (nbf !== undefined && nbf > now + leeway)
+    throw new Problem('token_not_yet_valid', {
+      field: 'nbf',
+      hint: 'The token is not valid yet; check the clocks of the issuer and of this server.',
+    });
+  if (issuer.maxTokenAge !== undefined) checkAge(iat, issuer.maxTokenAge, now);
+  return exp;
+}
+
+function checkAge(iat: Instant | undefined, maxTokenAge: number, now: Instant): void {
+  if (iat === undefined)
+    throw new Problem('claim_missing', {
+      field: 'iat',
+      hint: 'The token must say in iat when it was issued.',
+    });
+  if (iat > now + leeway)
+    throw new Problem('token_not_yet_valid', {
+      field: 'iat',
+      hint: 'The token claims to be issued in the future; check the clocks of the issuer and of this server.',
+    });
+  if (now - iat > maxTokenAge * 1000)
+    throw new Problem('token_too_old', {
+      field: 'iat',
+      hint: `A token is accepted for ${maxTokenAge} seconds after it was issued; request a fresh one.`,
+    });
+}
+
+/** A NumericDate (RFC 7519 section 2). JSON can spell infinity as 1e999, and some issuers write milliseconds. */
+function timeClaim(claims: Claims, name: string): Instant | undefined {
+  const value = claims.get(name);
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number' || !(value >= 0 && value <= endOfTime))
+    throw new Problem('claim_invalid', {
+      field: name,
+      hint: `${name} must be a number of seconds since 1970.`,
+    });
+  return instantOf(value * 1000);
+}
+
+/** `sub` may be absent, but never anything else than a string (RFC 7519 section 4.1.2). */
+export function checkSubject(claims: Claims): void {
+  const sub = claims.get('sub');
+  if (sub !== undefined && typeof sub !== 'string')
+    throw new Problem('claim_invalid', { field: 'sub', hint: 'sub must be a string.' });
+}
