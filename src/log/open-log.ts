@@ -1,4 +1,4 @@
-// Open log: a log over any journal and store, recovered, wired and published, whatever they lie on.
+// Open log: journal, store and keys put together into a log that runs.
 
 import type { Clock } from '../clock.ts';
 import { type Bytes, base64, fromUtf8, utf8 } from '../encoding/bytes.ts';
@@ -7,6 +7,7 @@ import type { Signer } from '../key/signer.ts';
 import { logIdOf } from './checkpoint.ts';
 import { Issuers } from './issuers.ts';
 import { type Journal, LogDamage } from './journal.ts';
+import type { LeafIndex } from './leaf-index.ts';
 import type { Log } from './log.ts';
 import { isKeyName } from './note.ts';
 import type { ObjectStore } from './object-store.ts';
@@ -18,7 +19,6 @@ import type { Schedule } from './schedule.ts';
 import { Sequencer, type SequencerLimits } from './sequencer.ts';
 import { isLogAlgorithm } from './signature.ts';
 
-/** What a log is and how it behaves, wherever it lies. */
 export interface LogOptions {
   /** The log's name: its submission prefix without scheme and without trailing slash. Counts at the first start only. */
   readonly origin: string;
@@ -28,47 +28,46 @@ export interface LogOptions {
   readonly cosigner?: Signer | undefined;
   readonly clock: Clock;
   /** Told of errors that clients only see as 503. */
-  readonly onError?: (error: unknown) => void;
-  readonly schedule: Schedule;
-  readonly limits?: Partial<SequencerLimits>;
+  readonly onError?: ((error: unknown) => void) | undefined;
+  readonly limits?: Partial<SequencerLimits> | undefined;
   /** Milliseconds from a commit to its publication; 100 unless set. */
-  readonly publicationDelay?: number;
+  readonly publicationDelay?: number | undefined;
   /** Milliseconds after which an idle log signs a fresh tree head; 60,000 unless set. */
-  readonly refresh?: number;
+  readonly refresh?: number | undefined;
 }
 
-/** Where a log lies. */
-export interface LogStorage {
+export interface LogParts {
   readonly sha256: Sha256;
+  readonly schedule: Schedule;
   readonly journal: Journal;
   /** The public objects. */
   readonly store: ObjectStore;
-  /** The log's own records: who it is, and what it published. */
+  /** What only the log itself reads: who it is, and what it published. */
   readonly guard: ObjectStore;
+  readonly leafIndex?: LeafIndex | undefined;
 }
 
 export interface OpenLog {
   readonly log: Log;
   readonly reader: Reader;
-  /** The origin as fixed at the first start. */
-  readonly origin: string;
-  readonly logId: Bytes;
   /** Whether an append has a chance now. */
   readonly ready: boolean;
   /** Publishes now what is durable now. */
   publish(): Promise<void>;
-  /** Answers what was taken, publishes it, lets go of the storage. */
+  /** Answers what was taken, publishes it, and stops. */
   close(): Promise<void>;
 }
 
-/** Opens a log, or founds it. Throws a LogDamage when what is stored contradicts itself, the key, or what was published. */
-export async function openLog(options: LogOptions, storage: LogStorage): Promise<OpenLog> {
-  const { signer, cosigner, clock, schedule, onError = () => undefined } = options;
-  const { sha256, journal, store, guard } = storage;
+/** Founds a log, or recovers it. Throws a LogDamage when what is stored contradicts itself, the key, or what was published. */
+export async function openLog(options: LogOptions, parts: LogParts): Promise<OpenLog> {
+  const { signer, cosigner, clock, onError = () => undefined } = options;
+  const { sha256, schedule, journal, store, guard, leafIndex } = parts;
   if (!isLogAlgorithm(signer.algorithm))
     throw new TypeError('a log key is P-256 or RSA (RFC 6962 section 2.1.4)');
+  if (cosigner !== undefined && cosigner.algorithm !== 'ed25519')
+    throw new TypeError("the key of a checkpoint's second signature is Ed25519");
   const logId = logIdOf(sha256, signer.publicKey);
-  const origin = await settleIdentity(guard, options.origin, logId);
+  const origin = await settleOrigin(guard, options.origin, logId);
   const published = await readPublished(guard);
   const sequencer = await Sequencer.open({
     sha256,
@@ -80,7 +79,7 @@ export async function openLog(options: LogOptions, storage: LogStorage): Promise
     recover: async () => recoverTree(sha256, store, journal, await readPublished(guard)),
     onCommit: () => publisher.notify(),
     onError,
-    ...(options.limits === undefined ? {} : { limits: options.limits }),
+    limits: options.limits,
   });
   const publisher: Publisher = new Publisher(
     {
@@ -91,18 +90,17 @@ export async function openLog(options: LogOptions, storage: LogStorage): Promise
       store,
       guard,
       onError,
-      ...(options.publicationDelay === undefined ? {} : { delay: options.publicationDelay }),
-      ...(options.refresh === undefined ? {} : { refresh: options.refresh }),
+      delay: options.publicationDelay,
+      refresh: options.refresh,
     },
     sequencer,
     published,
   );
   await publisher.publish();
+  const identity = { origin, publicKey: signer.publicKey, logId };
   return {
     log: sequencer,
-    reader: new Reader(sequencer, publisher, store),
-    origin,
-    logId,
+    reader: new Reader({ sha256, identity, source: sequencer, publisher, store, leafIndex }),
     get ready() {
       return sequencer.ready;
     },
@@ -116,7 +114,7 @@ export async function openLog(options: LogOptions, storage: LogStorage): Promise
 }
 
 /** The origin of the first start, whatever the address is now; refuses another key. */
-async function settleIdentity(store: ObjectStore, origin: string, logId: Bytes): Promise<string> {
+async function settleOrigin(store: ObjectStore, origin: string, logId: Bytes): Promise<string> {
   const stored = await store.get('identity');
   if (stored !== undefined) {
     const [name, key, end] = fromUtf8(stored).split('\n');

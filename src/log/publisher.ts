@@ -30,9 +30,9 @@ export interface PublisherOptions {
   readonly guard: ObjectStore;
   readonly onError: (error: unknown) => void;
   /** Milliseconds from a commit to its publication, in which further commits join; 100 unless set. */
-  readonly delay?: number;
+  readonly delay?: number | undefined;
   /** Milliseconds after which an idle log signs a fresh tree head; 60,000 unless set. */
-  readonly refresh?: number;
+  readonly refresh?: number | undefined;
 }
 
 /** What the public sees. */

@@ -1,23 +1,47 @@
 // Reader: the public face of the log, never a step beyond the newest checkpoint.
 
-import type { Bytes } from '../encoding/bytes.ts';
+import { type Bytes, equal } from '../encoding/bytes.ts';
+import type { Sha256 } from '../encoding/digest.ts';
 import { TlsReader } from '../encoding/tls.ts';
-import { readTileLeaf } from './entry.ts';
+import type { LogIdentity } from './description.ts';
+import { readDataTile, readTileLeaf, type TileLeaf } from './entry.ts';
 import { issuerPath } from './issuers.ts';
+import { LogDamage } from './journal.ts';
+import type { LeafIndex } from './leaf-index.ts';
 import { HASH_SIZE } from './merkle.ts';
 import type { ObjectStore } from './object-store.ts';
+import { Prover } from './proof.ts';
 import type { Publication, Publisher, Source } from './publisher.ts';
 import { TILE_WIDTH, type TileAddress, tileExists, tilePath } from './tile.ts';
 
+export interface ReaderOptions {
+  readonly sha256: Sha256;
+  readonly identity: LogIdentity;
+  readonly source: Pick<Source, 'edge'>;
+  readonly publisher: Publisher;
+  readonly store: ObjectStore;
+  readonly leafIndex?: LeafIndex | undefined;
+}
+
 export class Reader {
+  readonly identity: LogIdentity;
   readonly #source: Pick<Source, 'edge'>;
   readonly #publisher: Publisher;
   readonly #store: ObjectStore;
+  readonly #leafIndex: LeafIndex | undefined;
+  readonly #prover: Prover;
 
-  constructor(source: Pick<Source, 'edge'>, publisher: Publisher, store: ObjectStore) {
+  constructor({ sha256, identity, source, publisher, store, leafIndex }: ReaderOptions) {
+    this.identity = identity;
     this.#source = source;
     this.#publisher = publisher;
     this.#store = store;
+    this.#leafIndex = leafIndex;
+    this.#prover = new Prover(sha256, async (address) => {
+      const tile = await this.tile(address);
+      if (tile === undefined) throw new LogDamage(`${tilePath(address)} is missing`);
+      return tile;
+    });
   }
 
   /** The newest signed tree head and its checkpoint. */
@@ -57,6 +81,35 @@ export class Reader {
   /** DER of a certificate of some entry's chain; undefined when there is none of that SHA-256. */
   issuer(fingerprint: Uint8Array): Promise<Bytes | undefined> {
     return this.#store.get(issuerPath(fingerprint));
+  }
+
+  /** Proves an entry to be in the published tree of `size`. */
+  inclusion(index: number, size: number): Promise<Bytes[]> {
+    return this.#prover.inclusion(index, size);
+  }
+
+  /** Proves one published tree to be the beginning of another. */
+  consistency(first: number, second: number): Promise<Bytes[]> {
+    return this.#prover.consistency(first, second);
+  }
+
+  /** Entries from `start`, up to `end` (exclusive), or to the end of the data tile. */
+  async entries(start: number, end: number): Promise<TileLeaf[]> {
+    const index = Math.floor(start / TILE_WIDTH);
+    const first = index * TILE_WIDTH;
+    const width = Math.min(TILE_WIDTH, end - first, this.size - first);
+    const tile = await this.tile({ level: 'data', index, width });
+    if (tile === undefined) throw new LogDamage(`the data tile of entry ${start} is missing`);
+    return readDataTile(tile)
+      .slice(start - first)
+      .map(({ entry }) => entry);
+  }
+
+  /** The lowest index with that leaf hash in the published tree of `size`; undefined when there is none. */
+  async find(hash: Bytes, size: number): Promise<number | undefined> {
+    for (const index of (await this.#leafIndex?.candidates(hash)) ?? [])
+      if (index < size && equal(await this.#prover.leaf(index, size), hash)) return index;
+    return undefined;
   }
 }
 

@@ -54,7 +54,7 @@ export interface SequencerOptions {
   readonly onCommit: () => void;
   /** Told of what a client only sees as 503. */
   readonly onError: (error: unknown) => void;
-  readonly limits?: Partial<SequencerLimits>;
+  readonly limits?: Partial<SequencerLimits> | undefined;
 }
 
 interface Waiter {

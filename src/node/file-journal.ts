@@ -27,7 +27,7 @@ export interface FileJournalOptions {
   readonly disk: Disk;
   readonly sha256: Sha256;
   /** Bytes of a segment file; 8 MiB unless set. */
-  readonly segmentSize?: number;
+  readonly segmentSize?: number | undefined;
 }
 
 interface Segment {

@@ -1,7 +1,7 @@
-// File log: the built-in log in a folder of this machine, or in its memory.
+// File log: the built-in log in a folder of this machine, or in memory, for as long as the process lives.
 
 import { mkdirSync } from 'node:fs';
-import { MemoryJournal, MemoryStore } from '../log/memory-storage.ts';
+import { MemoryJournal, MemoryStore } from '../log/memory.ts';
 import { type LogOptions, type OpenLog, openLog } from '../log/open-log.ts';
 import type { Schedule } from '../log/schedule.ts';
 import { type Disk, makeFolders, systemDisk } from './disk.ts';
@@ -10,17 +10,17 @@ import { lockFolder } from './file-lock.ts';
 import { FileStore } from './file-store.ts';
 import { sha256 } from './native-digest.ts';
 
-type Options = Omit<LogOptions, 'schedule'> & { readonly schedule?: Schedule };
-
-export interface FileLogOptions extends Options {
+export interface FileLogOptions extends LogOptions {
   /** Created when missing; the log's alone. */
   readonly folder: string;
-  readonly disk?: Disk;
-  readonly segmentSize?: number;
+  readonly disk?: Disk | undefined;
+  readonly schedule?: Schedule | undefined;
+  /** Bytes of a journal segment; 8 MiB unless set. */
+  readonly segmentSize?: number | undefined;
 }
 
 const later: Schedule = (task, milliseconds) => {
-  const timer = setTimeout(task, milliseconds).unref();
+  const timer = setTimeout(task, milliseconds);
   return () => clearTimeout(timer);
 };
 
@@ -29,45 +29,46 @@ const later: Schedule = (task, milliseconds) => {
  * stored contradicts itself, the key, or what was published.
  */
 export async function openFileLog(options: FileLogOptions): Promise<OpenLog> {
-  const { folder, disk = systemDisk, segmentSize } = options;
+  const { folder, disk = systemDisk, schedule = later, segmentSize } = options;
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const unlock = lockFolder(folder);
+  const journal = new FileJournal({ folder: `${folder}/journal`, disk, sha256, segmentSize });
   try {
     await makeFolders(disk, folder, ['journal']);
     await makeFolders(disk, folder, ['public']);
-    const size = segmentSize === undefined ? {} : { segmentSize };
-    const opened = await openLog(
-      { schedule: later, ...options },
-      {
-        sha256,
-        journal: new FileJournal({ folder: `${folder}/journal`, disk, sha256, ...size }),
-        store: new FileStore(`${folder}/public`, disk, 0o644),
-        guard: new FileStore(folder, disk, 0o600),
-      },
-    );
+    const opened = await openLog(options, {
+      sha256,
+      schedule,
+      journal,
+      store: new FileStore(`${folder}/public`, disk, 0o644),
+      guard: new FileStore(folder, disk, 0o600),
+    });
     return {
-      ...opened,
+      log: opened.log,
+      reader: opened.reader,
       get ready() {
         return opened.ready;
       },
+      publish: () => opened.publish(),
       async close() {
         await opened.close();
         unlock();
       },
     };
   } catch (error) {
+    await journal.close();
     unlock();
     throw error;
   }
 }
 
-/** A log that is gone at exit. */
-export function openMemoryLog(options: Options): Promise<OpenLog> {
-  const storage = {
+/** A log that ends with the process. */
+export function openMemoryLog(options: LogOptions): Promise<OpenLog> {
+  return openLog(options, {
     sha256,
+    schedule: later,
     journal: new MemoryJournal(),
     store: new MemoryStore(),
     guard: new MemoryStore(),
-  };
-  return openLog({ schedule: later, ...options }, storage);
+  });
 }

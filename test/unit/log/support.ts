@@ -1,18 +1,19 @@
 // What tests of the log share: keys, entries, a log in a throw-away folder, and a schedule that never fires by itself.
 
-import { createHash, generateKeyPairSync, hash, randomBytes, sign } from 'node:crypto';
+import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll } from 'vitest';
 import { type Clock, type Instant, instantOf } from '../../../src/clock.ts';
 import type { Bytes } from '../../../src/encoding/bytes.ts';
-import type { Sha256 } from '../../../src/encoding/digest.ts';
 import type { Signer } from '../../../src/key/signer.ts';
 import type { PrecertEntry } from '../../../src/log/log.ts';
+import type { OpenLog } from '../../../src/log/open-log.ts';
 import type { Schedule } from '../../../src/log/schedule.ts';
-import { type FileLog, type FileLogOptions, openFileLog } from '../../../src/node/file-log.ts';
+import { type FileLogOptions, openFileLog } from '../../../src/node/file-log.ts';
+import { sha256 } from '../../../src/node/native-digest.ts';
 
-export const sha256: Sha256 = (data) => hash('sha256', data, 'buffer') as Bytes;
+export { sha256 };
 
 export function p256Signer(): Signer & { readonly pem: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -89,7 +90,7 @@ export const ORIGIN = 'log.example.com/2026';
 /** A small log; what is not given is made up. */
 export function openLog(
   options: Partial<FileLogOptions> & { folder: string; signer: Signer },
-): Promise<FileLog> {
+): Promise<OpenLog> {
   return openFileLog({
     origin: ORIGIN,
     clock: new ManualClock(),
