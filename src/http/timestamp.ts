@@ -7,17 +7,30 @@ import type { TimestampAuthority } from '../timestamp/authority.ts';
 import { parseJsonQuery } from '../timestamp/json-query.ts';
 import { TimestampRejection } from '../timestamp/rejection.ts';
 import { readBytes, readText } from './body.ts';
-import { failureResponse } from './failure.ts';
+import { type ErrorDetail, failureResponse, problemOf } from './failure.ts';
 
 /** Bytes; a query takes some 100, and the rest is room for a nonce nobody needs. */
 const MAX_QUERY = 16_384;
 const REPLY = { 'content-type': 'application/timestamp-reply' };
 const PEM_CHAIN = { 'content-type': 'application/pem-certificate-chain' };
 
-/** `POST /api/v1/timestamp` and `GET /api/v1/timestamp/certchain`; to be mounted where Problems are answered. */
-export function timestampRoutes(authority: TimestampAuthority): Hono {
+export interface TimestampDoor {
+  readonly authority: TimestampAuthority;
+  readonly errors: ErrorDetail;
+  /** Told of everything that ended as 500. */
+  onBug?(cause: unknown): void;
+}
+
+/** `POST /api/v1/timestamp` and `GET /api/v1/timestamp/certchain`. */
+export function timestampRoutes(door: TimestampDoor): Hono {
+  const { authority } = door;
   const chain = authority.chain.map((certificate) => encodePem('CERTIFICATE', certificate)).join('');
   const app = new Hono();
+  app.onError((failure) => {
+    const problem = problemOf(failure);
+    if (problem.code === 'internal') door.onBug?.(problem.cause);
+    return failureResponse(problem, door.errors);
+  });
   app.post('/api/v1/timestamp', ({ req }) => {
     const [mediaType = ''] = (req.header('content-type') ?? '').split(';');
     switch (mediaType.trim().toLowerCase()) {
@@ -33,13 +46,13 @@ export function timestampRoutes(authority: TimestampAuthority): Hono {
     }
   });
   app.get('/api/v1/timestamp/certchain', () => new Response(chain, { headers: PEM_CHAIN }));
-  app.all('/api/v1/timestamp', () => refuseMethod('POST'));
-  app.all('/api/v1/timestamp/certchain', () => refuseMethod('GET'));
+  app.all('/api/v1/timestamp', () => refuseMethod('POST', door));
+  app.all('/api/v1/timestamp/certchain', () => refuseMethod('GET', door));
   return app;
 }
 
-function refuseMethod(allow: string): Response {
-  return failureResponse(new Problem('method_not_allowed'), 'terse', { allow });
+function refuseMethod(allow: string, door: TimestampDoor): Response {
+  return failureResponse(new Problem('method_not_allowed'), door.errors, { allow });
 }
 
 /**

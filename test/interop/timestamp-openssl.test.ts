@@ -1,9 +1,16 @@
 // OpenSSL, which has its own RFC 3161, makes the queries and judges the replies.
 
+import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { createRoot, createTimestampCertificate } from '../../src/certificate/ca-certificate.ts';
+import { systemClock } from '../../src/clock.ts';
+import { encodePem } from '../../src/encoding/pem.ts';
 import type { SigningAlgorithm } from '../../src/key/signer.ts';
+import { sha256 } from '../../src/node/native-digest.ts';
+import { nativeSigner } from '../../src/node/native-signer.ts';
+import { makeEcdsaKey } from '../../src/node/new-ca.ts';
 import { authorityOf, type TestChain, testChain } from '../unit/timestamp/openssl.ts';
 
 const ALGORITHMS: readonly SigningAlgorithm[] = [
@@ -30,6 +37,27 @@ describe.each(ALGORITHMS)('a %s key', (algorithm) => {
     expect(verify(made, '-queryfile', 'request.tsq')).toContain('Verification: OK');
     expect(verify(made, '-data', 'data')).toContain('Verification: OK');
   });
+});
+
+test('the certificate that an instance makes for its authority', async () => {
+  const made = testChain();
+  const creation = {
+    random: (length: number) => new Uint8Array(randomBytes(length)),
+    sha256,
+    now: systemClock.now(),
+  };
+  const [rootSigner, signer] = [makeEcdsaKey(), makeEcdsaKey()].map(nativeSigner);
+  if (rootSigner === undefined || signer === undefined) expect.fail();
+  const root = await createRoot({ organization: 'Mayfly', commonName: 'root' }, rootSigner, creation);
+  const certificate = await createTimestampCertificate(
+    { organization: 'Mayfly', commonName: 'timestamps' },
+    signer.publicKey,
+    { certificate: root, signer: rootSigner },
+    creation,
+  );
+  writeFileSync(join(made.directory, 'root.crt'), encodePem('CERTIFICATE', root));
+  await exchange({ ...made, signer, chain: [certificate, root] }, '-sha256', '-cert');
+  expect(verify(made, '-queryfile', 'request.tsq')).toContain('Verification: OK');
 });
 
 test('certificates come only when asked for', async () => {

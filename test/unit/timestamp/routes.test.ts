@@ -3,7 +3,6 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { type Bytes, base64 } from '../../../src/encoding/bytes.ts';
 import * as der from '../../../src/encoding/der.ts';
 import { decodePem } from '../../../src/encoding/pem.ts';
-import { failureResponse } from '../../../src/http/failure.ts';
 import { timestampRoutes } from '../../../src/http/timestamp.ts';
 import * as oid from '../../../src/oid.ts';
 import type { TimestampAuthority } from '../../../src/timestamp/authority.ts';
@@ -26,9 +25,7 @@ const jsonQuery = JSON.stringify({
 });
 
 function mounted(authority: TimestampAuthority): Hono {
-  const outer = new Hono().route('/', timestampRoutes(authority));
-  outer.onError((failure) => failureResponse(failure, 'helpful'));
-  return outer;
+  return new Hono().route('/', timestampRoutes({ authority, errors: 'helpful' }));
 }
 
 const post = (
@@ -106,6 +103,20 @@ describe('POST /api/v1/timestamp', () => {
     expect(readReply(reply)).toMatchObject({ status: 2, failInfo: [25] });
     expect(new TextDecoder().decode(reply)).not.toContain('PIN');
     expect(await (await post(jsonQuery, JSON_QUERY, locked)).text()).not.toContain('PIN');
+  });
+
+  test('a bug is 500, told to the operator alone', async () => {
+    const bugs: unknown[] = [];
+    const bug = new RangeError('no entropy');
+    const random = (): never => {
+      throw bug;
+    };
+    const authority = authorityOf(made, { random });
+    const door = { authority, errors: 'helpful' as const, onBug: (cause: unknown) => bugs.push(cause) };
+    const response = await post(query, QUERY, timestampRoutes(door));
+    expect(response.status).toBe(500);
+    expect(await response.text()).not.toContain('entropy');
+    expect(bugs).toEqual([bug]);
   });
 
   test.each(['text/plain', 'multipart/form-data; boundary=application/json'])('%s is 415', async (type) => {
