@@ -6,6 +6,14 @@
  */
 export type AddressKind = 'public' | 'private' | 'never';
 
+/** `public` refuses every address that is not globally reachable; `any` refuses only those that no issuer may have. */
+export type Reach = 'any' | 'public';
+
+export function isReachable(address: string, reach: Reach): boolean {
+  const kind = kindOfAddress(address);
+  return kind === 'public' || (kind === 'private' && reach === 'any');
+}
+
 /** For the text forms of IPv4 and IPv6, a zone included; what is neither is `never`. */
 export function kindOfAddress(text: string): AddressKind {
   const v4 = parseIpv4(text);

@@ -1,8 +1,8 @@
 // Discovery: where an issuer says that its keys are, and from where we agree to take them (OpenID Connect Discovery 1.0).
 
-import type { SignatureAlgorithm } from './algorithm.ts';
-import { announcedAlgorithms } from './algorithm.ts';
-import { parseFetchUrl, type Reach } from './fetcher.ts';
+import type { Reach } from './address.ts';
+import { announcedAlgorithms, type SignatureAlgorithm } from './algorithm.ts';
+import { parseFetchUrl } from './fetcher.ts';
 import type { Issuer } from './issuer.ts';
 import { IssuerFault } from './issuer-fault.ts';
 import { hasWildcardHost } from './issuer-pattern.ts';

@@ -1,7 +1,6 @@
 // Fetcher: the port through which documents of OpenID providers are fetched, within limits of time, size and reach.
 
-/** `public` refuses every address that is not globally reachable; `any` refuses only those that no issuer may have. */
-export type Reach = 'any' | 'public';
+import type { Reach } from './address.ts';
 
 export interface FetchOptions {
   /** For the whole fetch: name lookup, connection, redirects and body. */
