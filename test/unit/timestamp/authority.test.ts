@@ -1,3 +1,5 @@
+// When the authority gives timestamps, when it refuses, and which keys and chains it starts with.
+
 import { afterAll, describe, expect, test } from 'vitest';
 import type { AuthorityErrorCode } from '../../../src/certificate/authority-error.ts';
 import { instantOf } from '../../../src/clock.ts';
@@ -62,7 +64,7 @@ describe('time', () => {
 });
 
 describe('serial numbers', () => {
-  test.each([0x00, 0xff])('of %i bytes are positive and have 20 octets', async (byte) => {
+  test.each([0x00, 0xff])('made of bytes %i are positive and have 20 octets', async (byte) => {
     const authority = authorityOf(made, { random: (length) => new Uint8Array(length).fill(byte) });
     const { serialNumber } = readToken(await authority.timestamp(query));
     expect(serialNumber).toHaveLength(20);

@@ -1,3 +1,5 @@
+// The JSON form of a query, to the last bit of its nonce.
+
 import { describe, expect, test } from 'vitest';
 import { base64, hex } from '../../../src/encoding/bytes.ts';
 import * as der from '../../../src/encoding/der.ts';

@@ -1,3 +1,5 @@
+// What a TimeStampReq may look like, and the failInfo of everything else.
+
 import { describe, expect, test } from 'vitest';
 import { concat } from '../../../src/encoding/bytes.ts';
 import * as der from '../../../src/encoding/der.ts';

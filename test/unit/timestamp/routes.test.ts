@@ -1,3 +1,5 @@
+// The timestamp authority over HTTP: types, statuses, and what rejections look like.
+
 import { Hono } from 'hono';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type Bytes, base64 } from '../../../src/encoding/bytes.ts';

@@ -1,3 +1,5 @@
+// The trust documents, member by member, and as sigstore's own code reads them.
+
 import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +21,7 @@ const material = materialOf(made);
 const [log] = material.logs;
 const retired = instantOf(Date.UTC(2030, 0, 1));
 
-/** As sigstore's own code writes it again; whatever it does not know is gone. */
+/** What sigstore's code, which drops all that it does not know, wrote again: its times always have a fraction. */
 const again = (document: object): object => JSON.parse(JSON.stringify(document).replaceAll(/\.000Z"/g, 'Z"'));
 
 /** `2026-11-24T23:24:25Z` of a certificate's notBefore. */

@@ -1,3 +1,5 @@
+// The trust documents over HTTP.
+
 import type { Hono } from 'hono';
 import { afterAll, describe, expect, test } from 'vitest';
 import { trustRoutes } from '../../../src/http/trust.ts';
