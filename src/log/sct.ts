@@ -1,8 +1,12 @@
 // SCT: the signed promise of the log, and how a certificate carries it (RFC 6962 sections 3.2 and 3.3).
 
-import { type Bytes, concat } from '../encoding/bytes.ts';
+import { type Bytes, concat, equal } from '../encoding/bytes.ts';
+import type { Sha256 } from '../encoding/digest.ts';
 import { u8, uint, vector } from '../encoding/tls.ts';
-import type { Sct } from './log.ts';
+import type { PublicKey } from '../key/public-key.ts';
+import type { SignatureVerifier } from '../key/verifier.ts';
+import type { PrecertEntry, Sct } from './log.ts';
+import { readDigitallySigned } from './signature.ts';
 
 /** SerializedSCT. */
 export function encodeSct(sct: Sct): Bytes {
@@ -18,4 +22,31 @@ export function encodeSct(sct: Sct): Bytes {
 /** SignedCertificateTimestampList of one. */
 export function encodeSctList(sct: Sct): Bytes {
   return vector(vector(encodeSct(sct), 2), 2);
+}
+
+/** What a precertificate's SCT signs (RFC 6962 section 3.2). */
+export function sctInput(entry: Pick<PrecertEntry, 'issuerKeyHash' | 'tbs'>, sct: Sct): Bytes {
+  return concat(
+    u8(0), // v1
+    u8(0), // certificate_timestamp
+    uint(sct.timestamp, 8),
+    uint(1, 2), // precert_entry
+    entry.issuerKeyHash,
+    vector(entry.tbs, 3),
+    vector(sct.extensions, 2),
+  );
+}
+
+/** Whether the log of that key promised to log that entry. `key` is P-256 or RSA. */
+export async function verifySct(
+  verifier: SignatureVerifier,
+  sha256: Sha256,
+  key: PublicKey,
+  entry: Pick<PrecertEntry, 'issuerKeyHash' | 'tbs'>,
+  sct: Sct,
+): Promise<boolean> {
+  const signed = readDigitallySigned(sct.signature);
+  const fits = signed?.algorithm === (key.type === 'rsa' ? 'rsa-pkcs1-sha256' : 'ecdsa-p256-sha256');
+  if (signed === undefined || !fits || !equal(sct.logId, sha256(key.spki))) return false;
+  return verifier.verify(key, 'SHA-256', sctInput(entry, sct), signed.signature);
 }

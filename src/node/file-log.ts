@@ -9,6 +9,7 @@ import { FileJournal } from './file-journal.ts';
 import { lockFolder } from './file-lock.ts';
 import { FileStore } from './file-store.ts';
 import { sha256 } from './native-digest.ts';
+import { later } from './timer.ts';
 
 export interface FileLogOptions extends LogOptions {
   /** Created when missing; the log's alone. */
@@ -18,11 +19,6 @@ export interface FileLogOptions extends LogOptions {
   /** Bytes of a journal segment; 8 MiB unless set. */
   readonly segmentSize?: number | undefined;
 }
-
-const later: Schedule = (task, milliseconds) => {
-  const timer = setTimeout(task, milliseconds);
-  return () => clearTimeout(timer);
-};
 
 /**
  * Opens the log in a folder, or founds it. Throws a FolderInUse when another process has it, and a LogDamage when what is
