@@ -1,6 +1,7 @@
 // Issuance: the straight line from a request to a certificate; each step takes the proof that the last one minted.
 
 import { type Admitter, admit } from './admission/admission.ts';
+import type { FailedProofs } from './admission/failures.ts';
 import type { Audit, Trail } from './audit.ts';
 import { bind, type KeyPolicy, type PresentedKey } from './binding.ts';
 import type { Authority } from './certificate/authority.ts';
@@ -36,6 +37,8 @@ export interface Line {
   readonly trust: Trust;
   readonly keysets: KeySets;
   readonly keyPolicy: KeyPolicy;
+  /** Failed proofs by identity, looked at before the next proof is checked. */
+  readonly failedProofs: FailedProofs;
   /** Undefined where limits are off. */
   readonly admitter: Admitter | undefined;
   readonly authority: Authority;
@@ -67,7 +70,9 @@ async function walk(request: IssuanceRequest, line: Line, now: Instant, trail: T
   const identity = identify(token, trust.providers);
   trail.identity = identity;
   const authorization = authorize(identity, trust.policies);
-  const binding = await bind(authorization, request.key, line.keyPolicy);
+  const binding = await line.failedProofs.guard(identity.quota, line.random, now, () =>
+    bind(authorization, request.key, line.keyPolicy),
+  );
   trail.binding = binding;
   const admission = await admit(binding, line.admitter, now);
   try {

@@ -60,8 +60,8 @@ export async function openAuthority(
   };
 }
 
-/** Text, so that its signature can never be taken for one over a certificate. */
-const PROBE = utf8('Mayfly asks whether this key answers for its certificate.');
+/** What a signing key is tried with: text, so that its signature can never be taken for one over a certificate. */
+export const PROBE = utf8('Mayfly asks whether this key answers for its certificate.');
 
 const HASHES = {
   'ecdsa-p256-sha256': 'SHA-256',

@@ -30,7 +30,13 @@ export interface Door {
 const JSON_TYPE = { 'content-type': 'application/json' };
 const PEM_TYPE = { 'content-type': 'application/pem-certificate-chain' };
 
-export function createApp(door: Door): Hono {
+/** Further routes below a path, such as the log's. */
+export interface Face {
+  readonly path: string;
+  readonly routes: Hono;
+}
+
+export function createApp(door: Door, faces: readonly Face[] = []): Hono {
   const app = new Hono();
   app.use(observe(door));
   app.use(cors);
@@ -61,6 +67,7 @@ export function createApp(door: Door): Hono {
 
   for (const path of ['/api/v2/signingCert', '/api/v1/signingCert'])
     app.all(path, () => refuseMethod('POST', door));
+  for (const { path, routes } of faces) app.route(path, routes);
   app.notFound(() => failureResponse(new Problem('not_found'), door.errors));
   app.onError((failure) => {
     const problem = problemOf(failure);

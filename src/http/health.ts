@@ -1,6 +1,6 @@
 // Health: /healthz says the process lives; /readyz says whether a certificate could be issued now, and if not, why.
 
-import type { Authority } from '../certificate/authority.ts';
+import { type Authority, PROBE } from '../certificate/authority.ts';
 import { LIFETIME_SECONDS } from '../certificate/profile.ts';
 import type { Instant } from '../clock.ts';
 
@@ -15,7 +15,7 @@ export interface Unreadiness {
 
 export async function signerReadiness(authority: Authority): Promise<readonly Unreadiness[]> {
   try {
-    const signature = await authority.signer.sign(Uint8Array.of(0));
+    const signature = await authority.signer.sign(PROBE);
     if (signature.length > 0) return [];
     return [{ component: 'signer', reason: 'the signing key returned an empty signature' }];
   } catch {

@@ -1,0 +1,132 @@
+// dev: a whole instance for a developer's machine, with an issuer that mints any token.
+
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { systemClock } from '../clock.ts';
+import { parseSettings } from '../config/settings.ts';
+import { createDevIssuer, DEV_AUDIENCE, type DevIssuer } from '../dev/dev-issuer.ts';
+import { type DevShape, devConfiguration, SHAPES } from '../dev/shape.ts';
+import type { Kinds } from '../identity/provider.ts';
+import { type HttpServer, listen } from '../node/http-server.ts';
+import { createLogger } from '../node/logger.ts';
+import { startService } from '../node/service.ts';
+import { addServeFlags, loadKinds, loadSettings, portNumber, type ServeFlags } from './options.ts';
+import { closeOnSignal } from './serve.ts';
+
+const ISSUER_PORT = 5556;
+const LOOPBACK = '127.0.0.1';
+
+interface DevFlags extends ServeFlags {
+  issuerPort: number;
+}
+
+export function devCommand(): Command {
+  const command = addServeFlags(
+    new Command('dev').description('serve a development instance with an OIDC issuer that mints any token'),
+  )
+    .option(
+      '--issuer-port <n>',
+      'port of the development issuer, always on loopback',
+      portNumber,
+      ISSUER_PORT,
+    )
+    .action(dev);
+  return command.addCommand(tokenCommand());
+}
+
+async function dev(flags: DevFlags): Promise<void> {
+  const kinds = loadKinds();
+  const { settings } = loadSettings({ ...flags, data: flags.data ?? './mayfly-dev-data' }, kinds);
+  if (!LOOPBACK_HOSTS.has(settings.host)) {
+    throw new Error(
+      'dev listens on loopback only, as anyone can mint its tokens; use serve for other addresses',
+    );
+  }
+  const issuer = await startDevIssuer(flags.issuerPort);
+  const service = await startService({
+    settings: { ...settings, issuers: [...settings.issuers, ...devIssuers(issuer.url, kinds)] },
+    kind: 'dev',
+    ephemeral: flags.ephemeral === true,
+    logger: createLogger(),
+  });
+  closeOnSignal(service, settings.drainDelayMs, () => issuer.server.close());
+  process.stdout.write(
+    [
+      `Mayfly dev is ready at ${service.url}`,
+      `  tokens   ${issuer.url}/ or: npm run -s mayfly -- dev token`,
+      `  log      ${service.url}/log/checkpoint`,
+      `  metrics  ${service.metricsUrl}`,
+      '',
+      'Issue a certificate:',
+      `  npm run -s mayfly -- demo --instance ${service.url} --issuer ${issuer.url}`,
+      '',
+    ].join('\n'),
+  );
+}
+
+const LOOPBACK_HOSTS = new Set([LOOPBACK, 'localhost', '::1']);
+
+export interface RunningDevIssuer {
+  readonly url: string;
+  readonly issuer: DevIssuer;
+  readonly server: HttpServer;
+}
+
+export async function startDevIssuer(port: number): Promise<RunningDevIssuer> {
+  let url = '';
+  const issuer = await createDevIssuer(() => url, systemClock);
+  const server = await listen(issuer.app.fetch, LOOPBACK, port);
+  url = `http://${LOOPBACK}:${server.port}`;
+  return { url, issuer, server };
+}
+
+/** The issuers of a dev instance, as configured entries. */
+export function devIssuers(
+  issuerUrl: string,
+  kinds: Kinds,
+): ReturnType<typeof parseSettings>['settings']['issuers'] {
+  const text = devConfiguration(issuerUrl, DEV_AUDIENCE);
+  return parseSettings(text, { fileName: 'the development issuers', kinds }).settings.issuers;
+}
+
+interface TokenFlags {
+  issuer: string;
+  shape: DevShape;
+  claims?: string;
+}
+
+function tokenCommand(): Command {
+  return new Command('token')
+    .description('print a token of a running development instance')
+    .option('--issuer <url>', 'the development issuer', `http://${LOOPBACK}:${ISSUER_PORT}`)
+    .addOption(
+      new Option('--shape <name>', 'whose token it resembles').choices(Object.keys(SHAPES)).default('github'),
+    )
+    .option('--claims <json>', 'claims laid over those of the shape', jsonObject)
+    .action(async ({ issuer, shape, claims }: TokenFlags) => {
+      process.stdout.write(`${await fetchDevToken(issuer, shape, claims)}\n`);
+    });
+}
+
+function jsonObject(text: string): string {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return text;
+  } catch {
+    // told below
+  }
+  throw new InvalidArgumentError('claims are one JSON object, such as \'{"ref":"refs/heads/dev"}\'');
+}
+
+export async function fetchDevToken(issuer: string, shape: DevShape, claims = '{}'): Promise<string> {
+  let response: Response;
+  try {
+    response = await fetch(`${issuer}/${shape}/token`, {
+      method: 'POST',
+      body: new URLSearchParams({ claims }),
+    });
+  } catch (cause) {
+    throw new Error(`no development issuer answers at ${issuer}; start one with: npm start`, { cause });
+  }
+  if (!response.ok) throw new Error(`the development issuer answered ${response.status}`);
+  return response.text();
+}
