@@ -1,21 +1,22 @@
 // Configured issuer: one entry of the configuration made usable: whom it trusts, and how claims become an identity.
 
+import type { ReplayMode } from '../admission/replay.ts';
 import { compileProvider, type Kinds, type Provider, type ProviderParameters } from '../identity/provider.ts';
 import type { Policy } from '../policy/policy.ts';
-import type { InlineKeySet, Issuer } from '../token/issuer.ts';
-import { holdsCertificates } from './certificates.ts';
-import type { Findings } from './findings.ts';
+import type { Issuer } from '../token/issuer.ts';
+import type { CiMetadata, TrustFields } from './issuer-schema.ts';
 import { faultsOf } from './issuer-url.ts';
-import type { Path } from './mistake.ts';
+import type { Mistake, Path } from './mistake.ts';
 import { suggestion } from './nearest.ts';
 import { tenantClaim } from './public-issuer.ts';
-import { type CiMetadata, jwks, type TrustFields } from './schema.ts';
+import { defined, type Reader, readCaCert, readKeySet } from './trust-material.ts';
 
 export interface ConfiguredIssuer {
   readonly issuer: Issuer;
   readonly provider: Provider;
-  /** Every token of an issuer without one may have a certificate. */
+  /** Without one every proven identity of the issuer may have a certificate. */
   readonly policy?: Policy;
+  readonly replay: ReplayMode;
   readonly listing: IssuerListing;
 }
 
@@ -47,135 +48,79 @@ export interface IssuerEntry {
   readonly values?: Readonly<Record<string, string>>;
 }
 
-export interface Surroundings {
+export interface Surroundings extends Reader {
   readonly kinds: Kinds;
   /** By name; undefined for one that has mistakes of its own. */
   readonly metadata: ReadonlyMap<string, CiMetadata | undefined>;
-  readonly readFile: (path: string) => string;
-  readonly findings: Findings;
 }
 
 /** Undefined for an entry with mistakes; they are in `findings` then. */
 export function configure(entry: IssuerEntry, surroundings: Surroundings): ConfiguredIssuer | undefined {
   const { findings } = surroundings;
   const before = findings.errors.length;
-  checkTrust(entry, findings);
+  checkTrust(entry, surroundings);
   const issuer = issuerOf(entry, surroundings);
   const provider = providerOf(entry, surroundings);
   if (provider === undefined || findings.errors.length > before) return undefined;
-  const { policy } = entry.fields;
+  const { policy, replay } = entry.fields;
   return {
     issuer,
     provider,
-    ...(policy === undefined ? {} : { policy: policyOf(policy) }),
+    ...defined('policy', policy && { require: new Map(Object.entries(policy.require)) }),
+    replay,
     listing: listingOf(entry, provider),
   };
 }
 
-function checkTrust({ form, path, urlPath, url, wildcard, fields }: IssuerEntry, findings: Findings): void {
+function checkTrust(entry: IssuerEntry, { findings }: Surroundings): void {
+  const { path, urlPath, url, wildcard, fields } = entry;
   for (const { message, tolerable } of faultsOf(url)) {
-    if (tolerable && form === 'fulcio') findings.warn(urlPath, message);
-    else findings.error(urlPath, message);
+    findings.add(urlPath, message, tolerable ? severityIn(entry.form) : 'error');
   }
   if (wildcard && fields.type === 'spiffe') {
     findings.error(
       [...path, 'type'],
-      'SPIFFE meta issuers not supported: name each issuer and its one trust domain',
+      'SPIFFE meta issuers not supported: a trust domain takes one issuer, named in full',
     );
   }
   if (fields['allow-private-addresses'] === true && !wildcard) {
     findings.error(
       [...path, 'allow-private-addresses'],
-      'is only for a URL with a *; one that is named in full may be anywhere',
+      'is for a URL with a * only; any other may be at any address',
     );
   }
   if (fields.jwks !== undefined && fields['jwks-uri'] !== undefined) {
-    findings.error([...path, 'jwks-uri'], 'cannot stand beside jwks; give the keys or where they are');
+    findings.error([...path, 'jwks-uri'], 'cannot stand beside jwks: give the keys or where they are');
   }
   const claim = tenantClaim(url);
   if (claim !== undefined && fields.policy === undefined && fields['allow-any'] !== true) {
-    const remedy = `add policy: { require: { ${claim}: [...] } }, or allow-any: true if that is meant`;
-    if (form === 'list')
-      findings.error(path, `anybody can get an account at this issuer, and so a certificate; ${remedy}`);
-    else findings.warn(path, `anybody can get an account at this issuer, and so a certificate; ${remedy}`);
+    const remedy = `add policy: { require: { ${claim}: [...] } }, or allow-any: true where that is meant`;
+    const message = `anybody can have an account at this public issuer, and so a certificate here; ${remedy}`;
+    findings.add(path, message, severityIn(entry.form));
   }
 }
 
-function issuerOf(entry: IssuerEntry, surroundings: Surroundings): Issuer {
-  const { fields } = entry;
-  const caCert = caCertOf(entry, surroundings);
-  const keySet = keySetOf(entry, surroundings);
-  const maxTokenAge = fields['max-token-age'];
-  const allowPrivateAddresses = fields['allow-private-addresses'];
-  const jwksHosts = fields['jwks-hosts'];
-  const jwksUri = fields['jwks-uri'];
+/** What Fulcio loads without a word is refused in our own form, and loads with a warning in Fulcio's. */
+function severityIn(form: IssuerEntry['form']): Mistake['severity'] {
+  return form === 'fulcio' ? 'warning' : 'error';
+}
+
+function issuerOf(entry: IssuerEntry, reader: Reader): Issuer {
+  const { name, url, wildcard, audiences, fields, path } = entry;
+  const { 'ca-cert': caCert, jwks, 'max-token-age': maxTokenAge } = fields;
+  const inMessages = `${wildcard ? 'meta issuer' : 'issuer'} ${url}`;
   return {
-    name: entry.name,
-    url: entry.url,
-    wildcard: entry.wildcard,
-    audiences: entry.audiences,
-    ...(caCert === undefined ? {} : { caCert }),
-    ...(keySet === undefined ? {} : { jwks: keySet }),
-    ...(jwksUri === undefined ? {} : { jwksUri }),
-    ...(maxTokenAge === undefined ? {} : { maxTokenAge: maxTokenAge / 1000 }),
-    ...(allowPrivateAddresses === undefined ? {} : { allowPrivateAddresses }),
-    ...(jwksHosts === undefined ? {} : { jwksHosts }),
+    name,
+    url,
+    wildcard,
+    audiences,
+    ...defined('caCert', caCert && readCaCert(caCert, inMessages, [...path, 'ca-cert'], reader)),
+    ...defined('jwks', jwks && readKeySet(jwks, [...path, 'jwks'], reader)),
+    ...defined('jwksUri', fields['jwks-uri']),
+    ...defined('jwksHosts', fields['jwks-hosts']),
+    ...defined('maxTokenAge', maxTokenAge && maxTokenAge / 1000),
+    ...defined('allowPrivateAddresses', fields['allow-private-addresses']),
   };
-}
-
-function caCertOf(
-  { path, wildcard, fields, name }: IssuerEntry,
-  surroundings: Surroundings,
-): string | undefined {
-  const given = fields['ca-cert'];
-  if (given === undefined) return undefined;
-  const here = [...path, 'ca-cert'];
-  const pem = typeof given === 'string' ? given : read(given.file, [...here, 'file'], surroundings);
-  if (pem !== undefined && !holdsCertificates(pem)) {
-    const kind = wildcard ? 'meta issuer' : 'issuer';
-    surroundings.findings.error(
-      here,
-      `failed to parse CA certificate for ${kind} ${name}: takes PEM certificates`,
-    );
-  }
-  return pem;
-}
-
-function keySetOf({ path, fields }: IssuerEntry, surroundings: Surroundings): InlineKeySet | undefined {
-  const given = fields.jwks;
-  if (given === undefined) return undefined;
-  const { findings } = surroundings;
-  let here: Path = [...path, 'jwks'];
-  let keySet: InlineKeySet | undefined;
-  if ('keys' in given) {
-    keySet = given;
-  } else {
-    here = [...here, 'file'];
-    const text = read(given.file, here, surroundings);
-    if (text === undefined) return undefined;
-    try {
-      keySet = findings.readData(jwks, JSON.parse(text), here);
-    } catch {
-      findings.error(here, 'the file is not JSON');
-    }
-  }
-  if (keySet?.keys.some((key) => 'd' in key) === true) {
-    findings.error(here, 'holds a private key; give the public part of each key only');
-  }
-  return keySet;
-}
-
-export function read(
-  path: string,
-  at: Path,
-  { readFile, findings }: Pick<Surroundings, 'readFile' | 'findings'>,
-): string | undefined {
-  try {
-    return readFile(path);
-  } catch (cause) {
-    findings.error(at, `the file cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`);
-    return undefined;
-  }
 }
 
 function providerOf(entry: IssuerEntry, { kinds, metadata, findings }: Surroundings): Provider | undefined {
@@ -183,23 +128,54 @@ function providerOf(entry: IssuerEntry, { kinds, metadata, findings }: Surroundi
   const name = fields['ci-provider'];
   let templates: CiMetadata | undefined;
   if (fields.type === 'ci-provider') {
-    if (name === undefined) {
-      findings.error([...path, 'ci-provider'], 'is missing; it takes a key of ci-issuer-metadata');
-      return undefined;
+    const here = [...path, 'ci-provider'];
+    if (name === undefined) findings.error(here, 'is missing; it takes a key of ci-issuer-metadata');
+    else if (!metadata.has(name)) {
+      findings.error(here, `names no key of ci-issuer-metadata${suggestion(name, metadata.keys())}`);
     }
-    if (!metadata.has(name)) {
-      findings.error(
-        [...path, 'ci-provider'],
-        `is not a key of ci-issuer-metadata${suggestion(name, metadata.keys())}`,
-      );
-      return undefined;
-    }
-    templates = metadata.get(name);
-    if (templates === undefined) return undefined; // its mistakes are told where it stands
+    templates = name === undefined ? undefined : metadata.get(name);
+    if (templates === undefined) return undefined; // where it has mistakes, they are told there
   } else if (name !== undefined) {
-    const message = 'is only read for type ci-provider';
-    if (entry.form === 'list') findings.error([...path, 'ci-provider'], message);
-    else findings.warn([...path, 'ci-provider'], message);
+    findings.add([...path, 'ci-provider'], 'is read for type ci-provider only', severityIn(entry.form));
   }
-  return compile(kinds, parametersOf(entry, templates), entry, findings);
+  const result = compileProvider(kinds, parametersOf(entry, templates));
+  if ('provider' in result) return result.provider;
+  for (const mistake of result.mistakes) findings.error([...path, ...mistake.path], mistake.message);
+  return undefined;
+}
+
+function parametersOf(entry: IssuerEntry, templates: CiMetadata | undefined): ProviderParameters {
+  const { fields, values } = entry;
+  return {
+    type: fields.type,
+    form: entry.form,
+    issuerUrl: entry.url,
+    ...defined('subjectDomain', fields['subject-domain']),
+    ...defined('spiffeTrustDomain', fields['spiffe-trust-domain']),
+    ...defined('issuerClaim', fields['issuer-claim']),
+    ...defined('skipEmailVerification', fields['skip-email-verification']),
+    ...defined('challengeClaim', fields['challenge-claim']),
+    ...defined('metadata', templates && metadataOf(templates)),
+    ...defined('values', values),
+  };
+}
+
+export function metadataOf(templates: CiMetadata): NonNullable<ProviderParameters['metadata']> {
+  return {
+    defaults: templates['default-template-values'] ?? {},
+    extensions: templates['extension-templates'] ?? {},
+    san: templates['subject-alternative-name-template'],
+  };
+}
+
+function listingOf({ url, wildcard, audiences, fields }: IssuerEntry, provider: Provider): IssuerListing {
+  return {
+    ...(wildcard ? { wildcardIssuerUrl: url } : { issuerUrl: url }),
+    audience: audiences[0] ?? '',
+    challengeClaim: provider.challengeClaim,
+    spiffeTrustDomain: fields['spiffe-trust-domain'] ?? '',
+    issuerType: fields.type,
+    subjectDomain: fields['subject-domain'] ?? '',
+    skipEmailVerification: fields['skip-email-verification'] ?? false,
+  };
 }

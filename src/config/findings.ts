@@ -10,18 +10,23 @@ const MOST = 200;
 
 export class Findings {
   readonly #root: Node;
-  readonly #mistakes: Mistake[] = [];
+  readonly #mistakes: Mistake[];
 
-  constructor(root: Node) {
+  constructor(root: Node, mistakes: readonly Mistake[] = []) {
     this.#root = root;
+    this.#mistakes = [...mistakes];
   }
 
   error(path: Path, message: string): void {
-    this.#add(path, message, 'error');
+    this.add(path, message, 'error');
   }
 
   warn(path: Path, message: string): void {
-    this.#add(path, message, 'warning');
+    this.add(path, message, 'warning');
+  }
+
+  get all(): readonly Mistake[] {
+    return this.#mistakes;
   }
 
   get errors(): readonly Mistake[] {
@@ -30,6 +35,12 @@ export class Findings {
 
   get warnings(): readonly Mistake[] {
     return this.#mistakes.filter(({ severity }) => severity === 'warning');
+  }
+
+  /** For a message about another place: `issuers[0] on line 3`. */
+  where(path: Path): string {
+    const { place, path: spelled } = locate(this.#root, path);
+    return `${spelled} on line ${place.line}`;
   }
 
   /** The value that a schema makes of a node at `path`, or undefined with every reason why it does not. */
@@ -65,7 +76,7 @@ export class Findings {
     }
   }
 
-  #add(path: Path, message: string, severity: Mistake['severity']): void {
+  add(path: Path, message: string, severity: Mistake['severity']): void {
     if (this.#mistakes.length > MOST) return;
     if (this.#mistakes.length === MOST) {
       this.#mistakes.push({ path: '', message: 'there are more mistakes than these', severity: 'error' });

@@ -86,7 +86,7 @@ const file: Shape = {
 };
 
 /** The tree as if the file had been written in YAML with every text in quotes, and the keys that JSON spells otherwise. */
-export function fromFulcio(
+export function inYamlNames(
   root: Node,
   json: boolean,
 ): { readonly root: Node; readonly mistakes: readonly Mistake[] } {

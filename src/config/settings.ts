@@ -1,71 +1,20 @@
 // Settings: what an instance runs with, read from one configuration file, or every reason why it cannot be.
 
-import type * as z from 'zod';
-import { faultOf, type Rate } from '../admission/gcra.ts';
-import { DEFAULT_RATES, type LimitName, type Override } from '../admission/limit.ts';
-import type { Kinds, Provider } from '../identity/provider.ts';
-import type { AlgorithmName } from '../key/algorithm.ts';
-import type { Policy } from '../policy/policy.ts';
-import type { Issuer } from '../token/issuer.ts';
-import { configuredIssuers } from './configured-issuer.ts';
+import type { Kinds } from '../identity/provider.ts';
+import type { ConfiguredIssuer } from './configured-issuer.ts';
 import { readDocument } from './document.ts';
 import { Findings } from './findings.ts';
-import { fromFulcio } from './fulcio.ts';
+import { inYamlNames } from './fulcio-names.ts';
+import { type GeneralSettings, readGeneralSettings } from './general-settings.ts';
+import { readIssuers } from './issuer-list.ts';
 import { type Mistake, SettingsError } from './mistake.ts';
-import { settingsSchema } from './schema.ts';
+import type { MapNode, Node } from './node.ts';
+import type { Reader } from './trust-material.ts';
 
-export interface Settings {
-  readonly host: string;
-  /** 0 takes any free port. */
-  readonly port: number;
-  readonly grpcPort: number;
-  readonly metricsPort: number;
-  readonly drainDelayMs: number;
-  /** Folder. */
-  readonly data: string;
-  readonly log: LogSettings;
-  /** An existing CA; paths of PEM files. */
-  readonly ca?: { readonly chain: string; readonly key: string; readonly passphraseFile?: string };
-  /** For the keys that Mayfly makes itself. */
-  readonly keyPassphraseFile?: string;
-  readonly clientSigningAlgorithms: readonly string[];
-  readonly errors: 'helpful' | 'terse';
-  readonly limits: LimitSettings;
+export type { ConfiguredIssuer, IssuerListing } from './configured-issuer.ts';
+
+export interface Settings extends GeneralSettings {
   readonly issuers: readonly ConfiguredIssuer[];
-}
-
-export type LogSettings =
-  | { readonly kind: 'builtin' }
-  | { readonly kind: 'none' }
-  | { readonly kind: 'remote'; readonly url: string /** PEM. */; readonly publicKey?: string };
-
-export interface LimitSettings {
-  readonly enabled: boolean;
-  readonly backend: 'memory' | 'redis';
-  readonly redisUrl?: string;
-  readonly onBackendError: 'local' | 'open' | 'closed';
-  readonly defaults: Readonly<Record<LimitName, Rate>>;
-  readonly overrides: readonly Override[];
-}
-
-export interface ConfiguredIssuer {
-  readonly issuer: Issuer;
-  readonly provider: Provider;
-  /** Every token of an issuer without one may have a certificate. */
-  readonly policy?: Policy;
-  readonly listing: IssuerListing;
-}
-
-/** One element of `issuers` in GET /api/v2/configuration; exactly one of the URLs is there. */
-export interface IssuerListing {
-  readonly issuerUrl?: string;
-  readonly wildcardIssuerUrl?: string;
-  readonly audience: string;
-  readonly challengeClaim: string;
-  readonly spiffeTrustDomain: string;
-  readonly issuerType: string;
-  readonly subjectDomain: string;
-  readonly skipEmailVerification: boolean;
 }
 
 export interface SettingsOptions {
@@ -74,4 +23,38 @@ export interface SettingsOptions {
   readonly kinds: Kinds;
   /** Text of a file that the configuration names; throws where there is none. */
   readonly readFile?: (path: string) => string;
+}
+
+/** Throws SettingsError with every mistake. Warnings are about what works, but not as it should. */
+export function parseSettings(
+  text: string,
+  options: SettingsOptions,
+): { readonly settings: Settings; readonly warnings: readonly Mistake[] } {
+  const { fileName } = options;
+  const result = readDocument(text);
+  if ('mistakes' in result) throw new SettingsError(result.mistakes, fileName);
+  const { document } = result;
+  const named = inYamlNames(document.root, document.json);
+  const findings = new Findings(named.root, named.mistakes);
+  const settings = readSettings(asMap(named.root, findings), findings, options);
+  if (settings === undefined || findings.errors.length > 0) throw new SettingsError(findings.all, fileName);
+  return { settings, warnings: findings.warnings };
+}
+
+/** An empty file is an empty map: everything has a default. */
+function asMap(root: Node, findings: Findings): MapNode {
+  if (root.kind === 'map') return root;
+  if (root.kind === 'list' || root.value !== null) findings.error([], 'takes a map of settings');
+  return { kind: 'map', place: root.place, members: new Map() };
+}
+
+function readSettings(root: MapNode, findings: Findings, options: SettingsOptions): Settings | undefined {
+  const reader: Reader = { findings, readFile: options.readFile ?? noFiles };
+  const general = readGeneralSettings(root, reader);
+  const issuers = readIssuers(root, options.kinds, reader);
+  return general && { ...general, issuers };
+}
+
+function noFiles(): never {
+  throw new Error('files are out of reach here');
 }
