@@ -49,7 +49,7 @@ export interface IssuerOptions {
 
 export interface SignOptions {
   /** The newest key unless given. */
-  readonly key?: SigningKey;
+  readonly key?: SigningKey | undefined;
   /** Over { alg, kid, typ: 'JWT' }; undefined leaves a parameter out. */
   readonly header?: Readonly<Record<string, unknown>>;
   /** Seconds from now; 600 unless given. */
