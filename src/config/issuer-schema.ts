@@ -98,6 +98,5 @@ export const ciMetadata = z.strictObject({
   'subject-alternative-name-template': text,
 });
 
-export type ListedIssuer = z.output<typeof listedIssuer>;
 export type FulcioIssuer = z.output<typeof fulcioIssuer>;
 export type CiMetadata = z.output<typeof ciMetadata>;

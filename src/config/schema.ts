@@ -84,7 +84,7 @@ const rateLimits = z
             }),
           )
           .describe('Other rates for certain owners, identities, issuers or addresses.')
-          .default([]),
+          .prefault([]),
       }),
     ],
     'takes off, or a map with backend, defaults and overrides',
@@ -98,7 +98,7 @@ const general = {
   'metrics-port': port.describe('Prometheus metrics; 0 takes any free one.').default(2112),
   'drain-delay': duration
     .describe('How long to serve on after SIGTERM, for load balancers to notice.')
-    .default(0),
+    .prefault('0s'),
   data: text.describe('Folder for keys, log and journal.').default('./mayfly-data'),
   log: log.default('builtin'),
   ca: ca.optional(),
@@ -114,12 +114,7 @@ const general = {
     .enum(['helpful', 'terse'])
     .describe("Whether refusals say what would be accepted, or only Fulcio's sentence.")
     .default('helpful'),
-  'rate-limits': rateLimits.default({
-    backend: 'memory',
-    'on-backend-error': 'local',
-    defaults: {},
-    overrides: [],
-  }),
+  'rate-limits': rateLimits.prefault({}),
   define: z.unknown().optional().describe('A place for YAML anchors; not read.'),
 };
 
