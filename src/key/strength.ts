@@ -19,7 +19,7 @@ function weaknessOf(key: PublicKey): string | undefined {
     case 'rsa':
       return rsaWeaknessOf(key);
     case 'ed25519':
-      // Beyond Fulcio's rules: a signature under such a key fits any message, so it would prove no possession.
+      // Beyond Fulcio's rules: one signature under such a key fits any message (OpenSSL before 3.5 lets it), so it proves no possession.
       return isLowOrderEd25519(key.point)
         ? 'The point of an Ed25519 key must not be of low order; make a new key.'
         : undefined;
