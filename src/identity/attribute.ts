@@ -19,36 +19,49 @@ export interface AttributeName {
   readonly name: string;
   /** As in Fulcio's JSON configuration and in its error texts. */
   readonly jsonName: string;
+  /** For people. */
+  readonly title: string;
 }
 
-const named = (extension: number, name: string, jsonName: string): AttributeName => ({
+const named = (extension: number, name: string, jsonName: string, title: string): AttributeName => ({
   extension,
   name,
   jsonName,
+  title,
 });
 
 /** What templates fill; issuer and subject always come from the token itself. Ascending, which is the order of emission. */
 export const ATTRIBUTE_NAMES: readonly AttributeName[] = [
-  named(2, 'github-workflow-trigger', 'GithubWorkflowTrigger'),
-  named(3, 'github-workflow-sha', 'GithubWorkflowSHA'),
-  named(4, 'github-workflow-name', 'GithubWorkflowName'),
-  named(5, 'github-workflow-repository', 'GithubWorkflowRepository'),
-  named(6, 'github-workflow-ref', 'GithubWorkflowRef'),
-  named(9, 'build-signer-uri', 'BuildSignerURI'),
-  named(10, 'build-signer-digest', 'BuildSignerDigest'),
-  named(11, 'runner-environment', 'RunnerEnvironment'),
-  named(12, 'source-repository-uri', 'SourceRepositoryURI'),
-  named(13, 'source-repository-digest', 'SourceRepositoryDigest'),
-  named(14, 'source-repository-ref', 'SourceRepositoryRef'),
-  named(15, 'source-repository-identifier', 'SourceRepositoryIdentifier'),
-  named(16, 'source-repository-owner-uri', 'SourceRepositoryOwnerURI'),
-  named(17, 'source-repository-owner-identifier', 'SourceRepositoryOwnerIdentifier'),
-  named(18, 'build-config-uri', 'BuildConfigURI'),
-  named(19, 'build-config-digest', 'BuildConfigDigest'),
-  named(20, 'build-trigger', 'BuildTrigger'),
-  named(21, 'run-invocation-uri', 'RunInvocationURI'),
-  named(22, 'source-repository-visibility-at-signing', 'SourceRepositoryVisibilityAtSigning'),
-  named(23, 'deployment-environment', 'DeploymentEnvironment'),
+  named(2, 'github-workflow-trigger', 'GithubWorkflowTrigger', 'GitHub Workflow Trigger'),
+  named(3, 'github-workflow-sha', 'GithubWorkflowSHA', 'GitHub Workflow SHA'),
+  named(4, 'github-workflow-name', 'GithubWorkflowName', 'GitHub Workflow Name'),
+  named(5, 'github-workflow-repository', 'GithubWorkflowRepository', 'GitHub Workflow Repository'),
+  named(6, 'github-workflow-ref', 'GithubWorkflowRef', 'GitHub Workflow Ref'),
+  named(9, 'build-signer-uri', 'BuildSignerURI', 'Build Signer URI'),
+  named(10, 'build-signer-digest', 'BuildSignerDigest', 'Build Signer Digest'),
+  named(11, 'runner-environment', 'RunnerEnvironment', 'Runner Environment'),
+  named(12, 'source-repository-uri', 'SourceRepositoryURI', 'Source Repository URI'),
+  named(13, 'source-repository-digest', 'SourceRepositoryDigest', 'Source Repository Digest'),
+  named(14, 'source-repository-ref', 'SourceRepositoryRef', 'Source Repository Ref'),
+  named(15, 'source-repository-identifier', 'SourceRepositoryIdentifier', 'Source Repository Identifier'),
+  named(16, 'source-repository-owner-uri', 'SourceRepositoryOwnerURI', 'Source Repository Owner URI'),
+  named(
+    17,
+    'source-repository-owner-identifier',
+    'SourceRepositoryOwnerIdentifier',
+    'Source Repository Owner Identifier',
+  ),
+  named(18, 'build-config-uri', 'BuildConfigURI', 'Build Config URI'),
+  named(19, 'build-config-digest', 'BuildConfigDigest', 'Build Config Digest'),
+  named(20, 'build-trigger', 'BuildTrigger', 'Build Trigger'),
+  named(21, 'run-invocation-uri', 'RunInvocationURI', 'Run Invocation URI'),
+  named(
+    22,
+    'source-repository-visibility-at-signing',
+    'SourceRepositoryVisibilityAtSigning',
+    'Source Repository Visibility',
+  ),
+  named(23, 'deployment-environment', 'DeploymentEnvironment', 'Deployment Environment'),
 ];
 
 /** Names that Fulcio's `extension-templates` may hold although they have no effect. */
@@ -62,14 +75,9 @@ export function attributeNamed(name: string): AttributeName | undefined {
   return BY_NAME.get(name);
 }
 
-const NAMES: ReadonlyMap<number, string> = new Map([
-  [ISSUER, 'issuer'],
-  [ISSUER_V2, 'issuer'],
-  [TOKEN_SUBJECT, 'subject'],
-  ...ATTRIBUTE_NAMES.map(({ extension, name }): [number, string] => [extension, name]),
+export const ATTRIBUTE_TITLES: ReadonlyMap<number, string> = new Map([
+  [ISSUER, 'Issuer'],
+  [ISSUER_V2, 'Issuer'],
+  [TOKEN_SUBJECT, 'Token Subject'],
+  ...ATTRIBUTE_NAMES.map(({ extension, title }): [number, string] => [extension, title]),
 ]);
-
-/** `build-signer-uri` for 9; undefined for a number without a meaning. */
-export function attributeNameOf(extension: number): string | undefined {
-  return NAMES.get(extension);
-}

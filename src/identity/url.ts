@@ -50,8 +50,14 @@ export function escapeUrl(text: string): string {
   return PLAIN.test(text) ? text : formatUrl(parseUrl(text));
 }
 
+/** An empty element, `.` or `..`, or a final slash. */
+const UNCLEAN = /\/\.{0,2}(?:\/|$)/;
+
 /** `base` with the elements of `path` below its own: cleaned of `.`, `..` and doubled slashes, and escaped. Throws UrlError. */
 export function joinUrl(base: string, path: string): string {
+  const plain = base.endsWith('/') ? base + path : `${base}/${path}`;
+  if (PLAIN.test(plain) && !plain.includes('#') && !UNCLEAN.test(plain.slice(plain.indexOf('://') + 3)))
+    return plain;
   const url = parseUrl(base);
   const own = escapedPath(url.path);
   const rooted = cleanPath(`/${own}/${toBytes(path)}`);
