@@ -24,7 +24,7 @@ export type Behaviour =
   | 'huge'
   | { readonly redirect: string }
   | { readonly status: number }
-  | { readonly body: string };
+  | { readonly body: string | Uint8Array };
 
 export interface SigningKey {
   readonly kid: string;
@@ -56,23 +56,13 @@ export interface SignOptions {
   readonly expiresIn?: number;
 }
 
-const keyPairs = new Map<string, Promise<SigningKey>>();
 let kids = 0;
 
-/** Keys are slow to make, so those of one process are shared by `alg` and `nth`; each use gets a `kid` of its own. */
-export async function newSigningKey(alg: string, kid?: string, nth = kids): Promise<SigningKey> {
+export async function newSigningKey(alg: string, kid?: string): Promise<SigningKey> {
   kids += 1;
-  const slot = `${alg} ${alg.startsWith('RS') || alg.startsWith('PS') ? nth % 3 : nth}`;
-  const made = keyPairs.get(slot) ?? makeKey(alg);
-  keyPairs.set(slot, made);
   const name = kid ?? `key-${kids}`;
-  const { privateKey, jwk } = await made;
-  return { kid: name, alg, privateKey, jwk: { ...jwk, kid: name } };
-}
-
-async function makeKey(alg: string): Promise<SigningKey> {
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
-  return { kid: '', alg, privateKey, jwk: { ...(await exportJWK(publicKey)), alg, use: 'sig' } };
+  return { kid: name, alg, privateKey, jwk: { ...(await exportJWK(publicKey)), alg, use: 'sig', kid: name } };
 }
 
 export class FakeIssuer {
