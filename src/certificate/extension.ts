@@ -31,7 +31,7 @@ function generalName(name: SubjectAltName): Bytes {
         der.element(der.contextTag(0), der.utf8String(name.value)), // value [0] EXPLICIT ANY
       );
     default:
-      return name.kind satisfies never;
+      return name satisfies never;
   }
 }
 

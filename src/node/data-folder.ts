@@ -3,6 +3,7 @@
 import { link, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
+import type { Instant } from '../clock.ts';
 import { syncFolder, systemDisk } from './disk.ts';
 
 /** `dev` issues to anyone who asks its built-in issuer, so its material must never serve in earnest. */
@@ -50,7 +51,7 @@ export interface DataFolder {
  * Makes the folder (0700) where it is missing, and marks it with its kind. Throws InstanceError for a folder of the
  * other kind, and for one that holds parts without a marker.
  */
-export async function openDataFolder(at: string, kind: InstanceKind): Promise<DataFolder> {
+export async function openDataFolder(at: string, kind: InstanceKind, now: Instant): Promise<DataFolder> {
   const path = resolve(at);
   const first = await mkdir(path, { recursive: true, mode: 0o700 });
   if (first !== undefined) {
@@ -65,6 +66,7 @@ export async function openDataFolder(at: string, kind: InstanceKind): Promise<Da
         : `${path} belongs to "mayfly serve": "mayfly dev" needs a data folder of its own, as anyone can mint its tokens`;
     throw new InstanceError('kind_mismatch', sentence);
   }
+  await sweep(path, now);
   return { path, kind };
 }
 
@@ -77,7 +79,7 @@ async function claim(path: string, kind: InstanceKind): Promise<Marker> {
     );
   }
   const marker: Marker = { version: 1, kind, made: [] };
-  const staged = await stage(path, `.${MARKER}-`, new Map([[MARKER, serialize(marker)]]));
+  const staged = await stage(path, new Map([[MARKER, serialize(marker)]]));
   try {
     await link(join(staged, MARKER), join(path, MARKER)); // fails where the name is taken, unlike rename
     await syncFolder(systemDisk, path);
@@ -103,26 +105,23 @@ export async function providePart(
   if (marker === undefined || marker.made.includes(name)) return;
   const target = join(path, name);
   if (await isEmpty(target)) {
-    const files = await make();
+    const staged = await stage(path, await make());
     try {
-      await rename(await stage(path, `.${name}-`, files), target);
+      await rename(staged, target); // fails where the folder has something in it
     } catch (error) {
+      await rm(staged, { recursive: true, force: true });
       if (await isEmpty(target)) throw error; // else another process was first
     }
     await syncFolder(systemDisk, path);
   }
   await record(path, name);
-  // What a crash or a lost race left behind: keys that never came into use.
-  for (const entry of await readdir(path)) {
-    if (entry.startsWith(`.${name}-`)) await rm(join(path, entry), { recursive: true, force: true });
-  }
 }
 
 async function record(path: string, part: string): Promise<void> {
   const marker = await readMarker(path);
   if (marker === undefined || marker.made.includes(part)) return;
   const changed: Marker = { ...marker, made: [...marker.made, part] };
-  const staged = await stage(path, `.${MARKER}-`, new Map([[MARKER, serialize(changed)]]));
+  const staged = await stage(path, new Map([[MARKER, serialize(changed)]]));
   await rename(join(staged, MARKER), join(path, MARKER));
   await syncFolder(systemDisk, path);
   await rm(staged, { recursive: true, force: true });
@@ -147,9 +146,22 @@ async function readMarker(path: string): Promise<Marker | undefined> {
   }
 }
 
+const STAGED = '.new-';
+
+/** Removes what a crash left half made, keys that never came into use; another process may be at work on anything younger. */
+async function sweep(path: string, now: Instant): Promise<void> {
+  for (const name of await readdir(path)) {
+    if (!name.startsWith(STAGED)) continue;
+    const staged = join(path, name);
+    const found = await stat(staged).catch(() => undefined);
+    if (found !== undefined && found.mtimeMs < now - 60_000)
+      await rm(staged, { recursive: true, force: true });
+  }
+}
+
 /** A new folder (0700) with durable files (0600); returns its path. */
-async function stage(path: string, prefix: string, files: ReadonlyMap<string, string>): Promise<string> {
-  const staged = await mkdtemp(join(path, prefix));
+async function stage(path: string, files: ReadonlyMap<string, string>): Promise<string> {
+  const staged = await mkdtemp(join(path, STAGED));
   for (const [name, text] of files) {
     const file = await open(join(staged, name), 'wx', 0o600);
     try {

@@ -1,11 +1,12 @@
 // File log: the built-in log in a folder of this machine, or in memory, for as long as the process lives.
 
 import { mkdirSync } from 'node:fs';
-import { MemoryJournal, MemoryStore } from '../log/memory.ts';
+import { MemoryJournal, MemoryLeafIndex, MemoryStore } from '../log/memory.ts';
 import { type LogOptions, type OpenLog, openLog } from '../log/open-log.ts';
 import type { Schedule } from '../log/schedule.ts';
 import { type Disk, makeFolders, systemDisk } from './disk.ts';
 import { FileJournal } from './file-journal.ts';
+import { FileLeafIndex } from './file-leaf-index.ts';
 import { lockFolder } from './file-lock.ts';
 import { FileStore } from './file-store.ts';
 import { sha256 } from './native-digest.ts';
@@ -29,7 +30,9 @@ export async function openFileLog(options: FileLogOptions): Promise<OpenLog> {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const unlock = lockFolder(folder);
   const journal = new FileJournal({ folder: `${folder}/journal`, disk, sha256, segmentSize });
+  let leafIndex: FileLeafIndex | undefined;
   try {
+    leafIndex = FileLeafIndex.open(`${folder}/leaf-index`);
     await makeFolders(disk, folder, ['journal']);
     await makeFolders(disk, folder, ['public']);
     const opened = await openLog(options, {
@@ -38,6 +41,7 @@ export async function openFileLog(options: FileLogOptions): Promise<OpenLog> {
       journal,
       store: new FileStore(`${folder}/public`, disk, 0o644),
       guard: new FileStore(folder, disk, 0o600),
+      leafIndex,
     });
     return {
       log: opened.log,
@@ -53,6 +57,7 @@ export async function openFileLog(options: FileLogOptions): Promise<OpenLog> {
     };
   } catch (error) {
     await journal.close();
+    await leafIndex?.close();
     unlock();
     throw error;
   }
@@ -66,5 +71,6 @@ export function openMemoryLog(options: LogOptions): Promise<OpenLog> {
     journal: new MemoryJournal(),
     store: new MemoryStore(),
     guard: new MemoryStore(),
+    leafIndex: new MemoryLeafIndex(),
   });
 }

@@ -84,7 +84,7 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
     );
   }
   try {
-    const folder = await openDataFolder(options.folder, options.kind);
+    const folder = await openDataFolder(options.folder, options.kind, options.clock.now());
     await makeParts(folder, options);
     return await load(folder, options);
   } catch (error) {

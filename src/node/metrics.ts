@@ -4,6 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Audit, Trail } from '../audit.ts';
 import type { Authority } from '../certificate/authority.ts';
 import { problemOf } from '../http/failure.ts';
+import type { Issuer } from '../token/issuer.ts';
 
 export interface Metrics extends Audit {
   onAnswer(method: string, route: string, status: number, milliseconds: number): void;
@@ -13,7 +14,12 @@ export interface Metrics extends Audit {
 
 const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-export function createMetrics(version: string, authority: Authority): Metrics {
+/** `typeOf` gives the configured type of an issuer. */
+export function createMetrics(
+  version: string,
+  authority: Authority,
+  typeOf: (issuer: Issuer) => string,
+): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -60,9 +66,10 @@ export function createMetrics(version: string, authority: Authority): Metrics {
     record(trail: Trail, failure?: unknown) {
       const reason = failure === undefined ? '' : problemOf(failure).reason;
       if (failure === undefined) issued.inc();
-      const issuer = trail.token?.issuer.name ?? '';
+      const issuer = trail.token?.issuer;
+      const labels = { issuer: issuer?.name ?? '', type: issuer === undefined ? '' : typeOf(issuer) };
       const result = failure === undefined ? 'issued' : reason === 'RATE_LIMITED' ? 'limited' : 'refused';
-      issuance.inc({ issuer, type: trail.identity?.type ?? '', result, reason });
+      issuance.inc({ ...labels, result, reason });
     },
   };
 }

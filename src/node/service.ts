@@ -67,8 +67,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     clock,
     logger,
   });
-  const metrics = createMetrics(VERSION, instance.authority);
   const trust = trustOf(settings);
+  const metrics = createMetrics(
+    VERSION,
+    instance.authority,
+    (issuer) => trust.providers.get(issuer)?.type ?? '',
+  );
   const keysets = new IssuerKeys({
     fetcher: new NodeFetcher(),
     clock,

@@ -4,7 +4,7 @@ import { createPublicKey } from 'node:crypto';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Clock } from '../clock.ts';
-import type { LogSettings } from '../config/settings.ts';
+import type { LogSettings } from '../config/general-settings.ts';
 import { parsePublicKey } from '../key/public-key.ts';
 import type { Log } from '../log/log.ts';
 import type { LogOptions, OpenLog } from '../log/open-log.ts';
