@@ -64,12 +64,14 @@ export type Check = (typeof CHECKS)[number];
 export interface ClaimRule {
   readonly is: Check;
   /** From the top of the claims to a nested one; the name itself where absent. */
-  readonly path?: readonly string[];
+  readonly path?: readonly string[] | undefined;
   /** Stands for the claim where it is absent, null or empty; without it the claim is required. */
-  readonly default?: string;
-  readonly oneOf?: readonly string[];
+  readonly default?: string | undefined;
+  readonly oneOf?: readonly string[] | undefined;
   /** For `verified`: the claim that needs no proof where it is empty. */
-  readonly of?: string;
+  readonly of?: string | undefined;
+  /** The constant, a URL, whose host and path the claim must begin with: an issuer speaks for its own host only. */
+  readonly under?: string | undefined;
 }
 
 /** A bare name, a template, or a URL: escaped, or joined from a base and a path below it. */

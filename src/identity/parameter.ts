@@ -14,7 +14,7 @@ export type Report = (path: readonly (string | number)[], message: string) => vo
 export type ParameterValues = Readonly<Record<ParameterName, string | boolean | undefined>>;
 
 export interface Parameters {
-  readonly expected: Expectation;
+  readonly expected: Omit<Expectation, 'constants'>;
   readonly issuerPath: JsonPath | undefined;
 }
 

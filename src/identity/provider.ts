@@ -124,7 +124,9 @@ export function compileProvider(
       subjectDomain: parameters.subjectDomain ?? '',
       spiffeTrustDomain: parameters.spiffeTrustDomain ?? '',
       skipEmailVerification: parameters.skipEmailVerification ?? false,
-      requirements: [...kind.claims].map(([name, rule]) => compileRequirement(name, rule, read.expected)),
+      requirements: [...kind.claims].map(([name, rule]) =>
+        compileRequirement(name, rule, { ...read.expected, constants }),
+      ),
       issuerPath: read.issuerPath,
       challenge: kind.challenge,
       san: { kind: templates.san.kind, value: san },

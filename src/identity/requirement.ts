@@ -16,6 +16,7 @@ export interface Expectation {
   readonly trustDomain: string;
   readonly subject: { readonly scheme: string; readonly hostname: string; readonly text: string };
   readonly skipEmailVerification: boolean;
+  readonly constants: ReadonlyMap<string, string>;
 }
 
 interface Test {
@@ -83,7 +84,13 @@ export function compileRequirement(name: string, rule: ClaimRule, expected: Expe
   if (rule.is === 'verified') return verified(field, read, rule.of, expected.skipEmailVerification);
   const test = TESTS[rule.is];
   const { oneOf } = rule;
-  const takes = oneOf === undefined ? test.takes(expected) : `one of ${oneOf.join(', ')}`;
+  const within = expected.constants.get(rule.under ?? '')?.replace(/^[a-z]+:\/\//, '');
+  const takes =
+    oneOf !== undefined
+      ? `one of ${oneOf.join(', ')}`
+      : within !== undefined
+        ? `text that begins with ${within}/`
+        : test.takes(expected);
   const hint = `The claim ${field} must be ${takes}.`;
   return (claims) => {
     const value = read(claims);
@@ -93,7 +100,8 @@ export function compileRequirement(name: string, rule: ClaimRule, expected: Expe
     }
     if (value === '' && rule.default !== undefined) return;
     const listed = oneOf === undefined || (typeof value === 'string' && oneOf.includes(value));
-    if (listed && test.accepts(value, expected)) return;
+    const below = within === undefined || (typeof value === 'string' && value.startsWith(`${within}/`));
+    if (listed && below && test.accepts(value, expected)) return;
     throw new Problem(value === '' ? 'claim_missing' : 'claim_invalid', { field, hint });
   };
 }
