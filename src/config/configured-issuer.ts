@@ -1,6 +1,7 @@
 // Configured issuer: one entry of the configuration made usable: whom it trusts, and how claims become an identity.
 
 import type { ReplayMode } from '../admission/replay.ts';
+import { PARAMETER_NAMES } from '../identity/kind.ts';
 import { compileProvider, type Kinds, type Provider, type ProviderParameters } from '../identity/provider.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Issuer } from '../token/issuer.ts';
@@ -8,7 +9,7 @@ import type { CiMetadata, TrustFields } from './issuer-schema.ts';
 import { faultsOf } from './issuer-url.ts';
 import type { Mistake, Path } from './mistake.ts';
 import { suggestion } from './nearest.ts';
-import { tenantClaim } from './public-issuer.ts';
+import { narrowing } from './public-issuer.ts';
 import { defined, type Reader, readCaCert, readKeySet } from './trust-material.ts';
 
 export interface ConfiguredIssuer {
@@ -92,11 +93,14 @@ function checkTrust(entry: IssuerEntry, { findings }: Surroundings): void {
   if (fields.jwks !== undefined && fields['jwks-uri'] !== undefined) {
     findings.error([...path, 'jwks-uri'], 'cannot stand beside jwks: give the keys or where they are');
   }
-  const claim = tenantClaim(url);
-  if (claim !== undefined && fields.policy === undefined && fields['allow-any'] !== true) {
-    const remedy = `add policy: { require: { ${claim}: [...] } }, or allow-any: true where that is meant`;
-    const message = `anybody can have an account at this public issuer, and so a certificate here; ${remedy}`;
-    findings.add(path, message, severityIn(entry.form));
+  const remedy = narrowing(url);
+  if (remedy !== undefined && fields.policy === undefined && fields['allow-any'] !== true) {
+    const message = 'anybody can have an account at this public issuer, and so a certificate here';
+    findings.add(
+      path,
+      `${message}; ${remedy}, or allow-any: true where that is meant`,
+      severityIn(entry.form),
+    );
   }
 }
 
@@ -138,9 +142,20 @@ function providerOf(entry: IssuerEntry, { kinds, metadata, findings }: Surroundi
   } else if (name !== undefined) {
     findings.add([...path, 'ci-provider'], 'is read for type ci-provider only', severityIn(entry.form));
   }
+  for (const parameter of PARAMETER_NAMES) {
+    // compileProvider has its own words for an issuer-claim that is not read
+    const unread =
+      parameter !== 'issuer-claim' && kinds.get(fields.type)?.parameters.has(parameter) === false;
+    if (unread && fields[parameter] !== undefined) {
+      findings.add([...path, parameter], `is not read for type ${fields.type}`, severityIn(entry.form));
+    }
+  }
   const result = compileProvider(kinds, parametersOf(entry, templates));
   if ('provider' in result) return result.provider;
-  for (const mistake of result.mistakes) findings.error([...path, ...mistake.path], mistake.message);
+  for (const mistake of result.mistakes) {
+    const hint = mistake.path.join() === 'type' ? suggestion(fields.type, kinds.keys()) : '';
+    findings.error([...path, ...mistake.path], mistake.message + hint);
+  }
   return undefined;
 }
 
@@ -168,14 +183,14 @@ export function metadataOf(templates: CiMetadata): NonNullable<ProviderParameter
   };
 }
 
-function listingOf({ url, wildcard, audiences, fields }: IssuerEntry, provider: Provider): IssuerListing {
+function listingOf({ url, wildcard, audiences }: IssuerEntry, provider: Provider): IssuerListing {
   return {
     ...(wildcard ? { wildcardIssuerUrl: url } : { issuerUrl: url }),
     audience: audiences[0] ?? '',
     challengeClaim: provider.challengeClaim,
-    spiffeTrustDomain: fields['spiffe-trust-domain'] ?? '',
-    issuerType: fields.type,
-    subjectDomain: fields['subject-domain'] ?? '',
-    skipEmailVerification: fields['skip-email-verification'] ?? false,
+    spiffeTrustDomain: provider.spiffeTrustDomain,
+    issuerType: provider.type,
+    subjectDomain: provider.subjectDomain,
+    skipEmailVerification: provider.skipEmailVerification,
   };
 }

@@ -26,9 +26,13 @@ const jwk = z.looseObject({ kty: z.enum(['RSA', 'EC', 'OKP'], 'takes RSA, EC or 
 
 export const jwks = z.strictObject({ keys: z.array(jwk).min(1, 'needs at least one key') });
 
+/** Which types there are is data (config/providers.yaml). */
+export const listedType = text.describe('How claims become an identity.');
+export const fulcioType = text.describe('How claims become an identity.');
+
 /** What an entry of either form may hold. */
 const trust = {
-  type: text.describe('How claims become an identity: email, uri, github-workflow, ...'),
+  type: text,
   'ci-provider': text.optional().describe('For type ci-provider: its key in ci-issuer-metadata.'),
   'issuer-claim': text
     .optional()
@@ -80,6 +84,7 @@ export const listedIssuer = z.strictObject({
     .describe('Constants of the type, such as url for another host.'),
   description: z.string().optional(),
   ...trust,
+  type: listedType,
 });
 
 export const fulcioIssuer = z.strictObject({
@@ -90,6 +95,7 @@ export const fulcioIssuer = z.strictObject({
   contact: z.string().optional(),
   environment: z.string().optional(),
   ...trust,
+  type: fulcioType,
 });
 
 export const ciMetadata = z.strictObject({

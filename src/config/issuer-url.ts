@@ -1,5 +1,10 @@
 // Issuer URL: what an operator may write for one, compared byte for byte with a token's `iss` and never normalized.
 
+import { maxIssuerLength } from '../token/issuer.ts';
+
+/** Patterns are compared with each other, which takes the product of their lengths. */
+const MAX_PATTERN_LENGTH = 256;
+
 const URL_PARTS = /^(https?):\/\/([^/?#\\]+)(.*)$/s;
 const HOST_PORT = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s;
 
@@ -18,6 +23,8 @@ export function faultsOf(url: string): readonly UrlFault[] {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not be in it
   if (/[\u0000-\u0020\u007f]/.test(url))
     faults.push(refused('must not hold white space or control characters'));
+  const longest = url.includes('*') ? MAX_PATTERN_LENGTH : maxIssuerLength;
+  if (url.length > longest) faults.push(refused(`takes at most ${longest} characters`));
   if (authority.includes('@')) faults.push(refused('must not hold a user name'));
   if (/[?#]/.test(rest)) faults.push(tolerable('takes a URL without query and fragment'));
   if (scheme === 'http' && !isLoopback(host)) {

@@ -3,12 +3,15 @@
 interface PublicIssuer {
   /** Matches the URL or pattern as configured; a `*` in it means that the operator left the tenant open. */
   readonly url: RegExp;
-  /** The claim by which a policy can tell the tenants apart. */
-  readonly claim: string;
+  /** The claim by which a policy can tell the tenants apart; undefined where only the URL can. */
+  readonly claim?: string;
 }
 
 const PUBLIC_ISSUERS: readonly PublicIssuer[] = [
-  { url: /^https:\/\/token\.actions\.githubusercontent\.com(?:\/.*\*.*)?$/, claim: 'repository_owner_id' },
+  {
+    url: /^https:\/\/token\.actions\.githubusercontent\.com(?:\/.*\*.*)?$/,
+    claim: 'repository_owner_id',
+  },
   { url: /^https:\/\/gitlab\.com$/, claim: 'namespace_id' },
   { url: /^https:\/\/agent\.buildkite\.com$/, claim: 'organization_slug' },
   { url: /^https:\/\/oidc\.circleci\.com(?:\/org\/.*\*.*)?$/, claim: 'oidc.circleci.com/project-id' },
@@ -22,16 +25,18 @@ const PUBLIC_ISSUERS: readonly PublicIssuer[] = [
   { url: /^https:\/\/oauth2\.sigst(?:ore|age)\.dev\/auth$/, claim: 'email' },
   { url: /^https:\/\/issuer\.hello\.coop$/, claim: 'email' },
   { url: /^https:\/\/www\.kaggle\.com\/api\/v1\/models\/signing$/, claim: 'email' },
-  { url: /^https:\/\/sigstore\.verify\.ibm\.com\/oauth2$/, claim: 'email' },
-  { url: /^https:\/\/auth\.eclipse\.org\/auth\/realms\/.+$/, claim: 'email' },
   { url: /^https:\/\/issuer\.enforce\.dev$/, claim: 'sub' },
-  // Clouds that name the cluster in the URL: the part that says whose it is, left open.
-  { url: /^https:\/\/container\.googleapis\.com\/v1\/projects\/[^/]*\*/, claim: 'sub' },
-  { url: /^https:\/\/oidc\.eks\..*amazonaws\.com\/id\/.*\*/, claim: 'sub' },
-  { url: /^https:\/\/(?:.*\.)?oid?c\.prod-aks\.azure\.com\/[^/]*\*/, claim: 'sub' },
+  // Clouds that run clusters for everybody and name them in the URL, with the part open that says whose it is.
+  { url: /^https:\/\/container\.googleapis\.com\/v1\/projects\/[^/]*\*/ },
+  { url: /^https:\/\/oidc\.eks\..*amazonaws\.com\/id\/.*\*/ },
+  { url: /^https:\/\/(?:.*\.)?oid?c\.prod-aks\.azure\.com\/[^/]*\*/ },
 ];
 
-/** The claim that tells the tenants of a public issuer apart; undefined for an issuer that is not known as one. */
-export function tenantClaim(url: string): string | undefined {
-  return PUBLIC_ISSUERS.find((issuer) => issuer.url.test(url))?.claim;
+/** How to say who is meant; undefined for an issuer that is not known as public. */
+export function narrowing(url: string): string | undefined {
+  const issuer = PUBLIC_ISSUERS.find((one) => one.url.test(url));
+  if (issuer === undefined) return undefined;
+  const { claim } = issuer;
+  if (claim === undefined) return 'put your own project, tenant or cluster for the *';
+  return `add policy: { require: { ${claim}: [...] } }`;
 }

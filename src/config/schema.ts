@@ -11,10 +11,12 @@ const port = z
   .min(0, 'takes a port, 0 to 65535')
   .max(65535, 'takes a port, 0 to 65535');
 
+const LOG_TAKES = 'takes builtin, none, the URL of an RFC 6962 log, or { url, public-key }';
+
 const log = z
   .union(
     [
-      z.string().regex(/^(?:builtin|none||https?:\/\/[^/\s]+\S*)$/),
+      z.string().regex(/^(?:builtin|none||https?:\/\/[^/\s]+\S*)$/, LOG_TAKES),
       z.strictObject({
         url: webUrl.describe('Base URL of the log; ct/v1/add-pre-chain is appended.'),
         'public-key': pem
@@ -22,7 +24,7 @@ const log = z
           .describe("The log's public key (SubjectPublicKeyInfo); its SCTs are then verified."),
       }),
     ],
-    'takes builtin, none, the URL of an RFC 6962 log, or { url, public-key }',
+    LOG_TAKES,
   )
   .describe(
     'Where precertificates are logged: builtin, none (no SCT is embedded), or the URL of an RFC 6962 log.',

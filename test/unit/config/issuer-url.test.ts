@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { faultsOf, isLoopback } from '../../../src/config/issuer-url.ts';
-import { tenantClaim } from '../../../src/config/public-issuer.ts';
+import { narrowing } from '../../../src/config/public-issuer.ts';
 
 describe('an issuer URL', () => {
   it.each([
@@ -31,6 +31,8 @@ describe('an issuer URL', () => {
     ['https://a b.example', 'white space', false],
     ['https://a.example/\n', 'white space', false],
     ['https://gitlab.com@evil.example', 'user name', false],
+    [`https://a.example/${'x'.repeat(2048)}`, 'at most 2048 characters', false],
+    [`https://a.example/*${'x'.repeat(256)}`, 'at most 256 characters', false],
     ['https://a.example/?x=1', 'without query', true],
     ['https://a.example/#x', 'without query', true],
     ['http://idp.example', 'takes https://', true],
@@ -69,13 +71,18 @@ describe('a public issuer', () => {
     ['https://oidc.circleci.com', 'oidc.circleci.com/project-id'],
     ['https://oidc.circleci.com/org/*', 'oidc.circleci.com/project-id'],
     ['https://eu-oidc.buddyusercontent.com', 'workspace_domain'],
-    ['https://oidc.eks.eu-west-1.amazonaws.com/id/*', 'sub'],
-    ['https://container.googleapis.com/v1/projects/*/locations/eu/clusters/*', 'sub'],
-    ['https://*.oic.prod-aks.azure.com/*/*', 'sub'],
-    ['https://oidc.prod-aks.azure.com/*', 'sub'],
     ['https://login.microsoftonline.com/common/v2.0', 'tid'],
   ])('%s, told apart by %s', (url, claim) => {
-    expect(tenantClaim(url)).toBe(claim);
+    expect(narrowing(url)).toBe(`add policy: { require: { ${claim}: [...] } }`);
+  });
+
+  it.each([
+    'https://oidc.eks.eu-west-1.amazonaws.com/id/*',
+    'https://container.googleapis.com/v1/projects/*/locations/eu/clusters/*',
+    'https://*.oic.prod-aks.azure.com/*/*',
+    'https://oidc.prod-aks.azure.com/*',
+  ])('%s, to be told apart in the URL', (url) => {
+    expect(narrowing(url)).toBe('put your own project, tenant or cluster for the *');
   });
 
   it.each([
@@ -89,6 +96,6 @@ describe('a public issuer', () => {
     'https://evil.example/https://gitlab.com',
     'https://gitlab.com.evil.example',
   ])('%s is none', (url) => {
-    expect(tenantClaim(url)).toBeUndefined();
+    expect(narrowing(url)).toBeUndefined();
   });
 });

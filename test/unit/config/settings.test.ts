@@ -1,0 +1,296 @@
+import { describe, expect, it } from 'vitest';
+import { DEFAULT_RATES } from '../../../src/admission/limit.ts';
+import { SettingsError } from '../../../src/config/mistake.ts';
+import { parseSettings } from '../../../src/config/settings.ts';
+import { DEFAULT_ALGORITHMS } from '../../../src/key/algorithm.ts';
+import { configFile, kinds, mistakesOf, settingsOf } from './read.ts';
+
+const DEFAULTS = {
+  host: '127.0.0.1',
+  port: 5555,
+  grpcPort: 5554,
+  metricsPort: 2112,
+  drainDelayMs: 0,
+  data: './mayfly-data',
+  log: { kind: 'builtin' },
+  clientSigningAlgorithms: DEFAULT_ALGORITHMS,
+  errors: 'helpful',
+  limits: {
+    enabled: true,
+    backend: 'memory',
+    onBackendError: 'local',
+    defaults: DEFAULT_RATES,
+    overrides: [],
+  },
+  issuers: [],
+};
+
+describe('settings', () => {
+  it.each(['', '{}', '# nothing\n', 'issuers:\n', 'define: [&a x]\n'])(
+    'have defaults, on loopback and without issuers: %j',
+    (text) => {
+      expect(settingsOf(text)).toEqual(DEFAULTS);
+    },
+  );
+
+  it('of the shipped mayfly.yaml are the defaults, with every key of them', () => {
+    expect(settingsOf(configFile('mayfly.yaml'))).toEqual(DEFAULTS);
+    const commented = configFile('mayfly.yaml')
+      .match(/^(?:# )?(?!yaml-)[a-z-]+:/gm)
+      ?.map((key) => key.replace(/[#: ]/g, ''));
+    expect(new Set(commented)).toEqual(
+      new Set([
+        ...[
+          'host',
+          'port',
+          'grpc-port',
+          'metrics-port',
+          'drain-delay',
+          'data',
+          'log',
+          'errors',
+          'key-passphrase-file',
+        ],
+        ...['ca', 'client-signing-algorithms', 'rate-limits', 'issuers'],
+        ...['oidc-issuers', 'meta-issuers', 'ci-issuer-metadata'],
+      ]),
+    );
+  });
+
+  it('of the example in mayfly.yaml load when it is uncommented', () => {
+    const [, example = ''] = configFile('mayfly.yaml').split('\n# issuers:\n');
+    const [list = ''] = example.split('\n\n');
+    const text = `issuers:\n${list.replaceAll(/^# ?/gm, '').replaceAll(/^( +)# (?=[a-z-]+: )/gm, '$1')}`;
+    const mistakes = mistakesOf(text);
+    expect(mistakes.map((line) => line.replace(/^\d+ /, ''))).toEqual([
+      'issuers[1].ca-cert.file: the file cannot be read: no such file: internal-ca.pem',
+      'issuers[1].jwks.file: the file cannot be read: no such file: gitlab-keys.json',
+      'issuers[1].jwks-uri: cannot stand beside jwks: give the keys or where they are',
+    ]);
+    expect(list).toContain('clusters');
+  });
+
+  it('are what the file says', () => {
+    const text = `
+host: "::"
+port: 0
+grpc-port: 0
+metrics-port: 9090
+drain-delay: 1m30s
+data: /var/lib/mayfly
+log: { url: https://log.example/2027, public-key: { file: log.pem } }
+ca: { chain: chain.pem, key: key.pem, passphrase-file: secret }
+key-passphrase-file: other
+client-signing-algorithms: [ed25519, ed25519-ph]
+errors: terse
+rate-limits:
+  backend: redis
+  redis-url: rediss://user:pass@redis.example:6380/1
+  on-backend-error: closed
+  defaults:
+    certificates-per-owner: { burst: 1, count: 2, period: 30s }
+  overrides:
+    - limit: certificates-per-owner
+      ids: [{ id: "https://a.example#12", comment: farm }, { id: "https://a.example#13", comment: lab }]
+      burst: 3
+      count: 4
+      period: 1d
+`;
+    expect(settingsOf(text)).toEqual({
+      host: '::',
+      port: 0,
+      grpcPort: 0,
+      metricsPort: 9090,
+      drainDelayMs: 90_000,
+      data: '/var/lib/mayfly',
+      log: {
+        kind: 'remote',
+        url: 'https://log.example/2027',
+        publicKey: expect.stringContaining('PUBLIC KEY'),
+      },
+      ca: { chain: 'chain.pem', key: 'key.pem', passphraseFile: 'secret' },
+      keyPassphraseFile: 'other',
+      clientSigningAlgorithms: ['ed25519', 'ed25519-ph'],
+      errors: 'terse',
+      limits: {
+        enabled: true,
+        backend: 'redis',
+        redisUrl: 'rediss://user:pass@redis.example:6380/1',
+        onBackendError: 'closed',
+        defaults: { ...DEFAULT_RATES, 'certificates-per-owner': { burst: 1, count: 2, periodMs: 30_000 } },
+        overrides: [
+          {
+            limit: 'certificates-per-owner',
+            ids: [
+              { id: 'https://a.example#12', comment: 'farm' },
+              { id: 'https://a.example#13', comment: 'lab' },
+            ],
+            rate: { burst: 3, count: 4, periodMs: 86_400_000 },
+          },
+        ],
+      },
+      issuers: [],
+    });
+  });
+
+  it.each([
+    ['log: none', { kind: 'none' }],
+    ['log: ""', { kind: 'none' }],
+    ['log: builtin', { kind: 'builtin' }],
+    ['log: http://127.0.0.1:6962/test', { kind: 'remote', url: 'http://127.0.0.1:6962/test' }],
+    ['log: {url: "https://l.example"}', { kind: 'remote', url: 'https://l.example' }],
+  ])('%s', (text, log) => {
+    expect(settingsOf(text).log).toEqual(log);
+  });
+
+  it.each(['rate-limits: off', 'rate-limits: "off"', '{"rate-limits": "off"}'])('%s', (text) => {
+    expect(settingsOf(text).limits).toMatchObject({ enabled: false, defaults: DEFAULT_RATES });
+  });
+});
+
+describe('mistakes', () => {
+  it.each([
+    ['prot: 1', ['1 prot: is not a known key; did you mean "port"?']],
+    ['OIDCIssuers: {}', ['1 OIDCIssuers: is not a known key; did you mean "oidc-issuers"?']],
+    ['{"oidc-issuers": {}}', ['1 oidc-issuers: is spelled OIDCIssuers in JSON']],
+    ['zzz: 1', ['1 zzz: is not a known key']],
+    ['- a', ['1 : takes a map of settings']],
+    ['text', ['1 : takes a map of settings']],
+    ['port: 70000', ['1 port: takes a port, 0 to 65535']],
+    ['port: "80"', ['1 port: takes a port, 0 to 65535']],
+    ['host:', ['1 host: takes text, not nothing']],
+    ['host: ""', ['1 host: must not be empty']],
+    ['drain-delay: 30', ['1 drain-delay: takes a number with a unit, such as 90s, 15m, 1h or 1h30m']],
+    ['drain-delay: 30 s', ['1 drain-delay: takes a number with a unit, such as 90s, 15m, 1h or 1h30m']],
+    ['port: 5554', ['1 grpc-port: takes another port than port']],
+    ['log: no', ['1 log: takes builtin, none, the URL of an RFC 6962 log, or { url, public-key }']],
+    ['log: {url: x}', ['1 log.url: takes a URL that begins with https:// or http://']],
+    ['log: {url: "https://l.example", public-key: x}', ['1 log.public-key: takes a PUBLIC KEY in PEM']],
+    [
+      'log: {url: "https://l.example", public-key: {file: nope}}',
+      ['1 log.public-key.file: the file cannot be read: no such file: nope'],
+    ],
+    ['ca: {chain: x}', ['1 ca.key: is missing; it takes text']],
+    ['errors: quiet', ['1 errors: takes one of helpful, terse']],
+    ['client-signing-algorithms: []', ['1 client-signing-algorithms: needs at least one algorithm']],
+    ['rate-limits: on', ['1 rate-limits: takes off, or a map with backend, defaults and overrides']],
+    [
+      'rate-limits: {backend: redis}',
+      ['1 rate-limits.redis-url: is missing; it takes a URL that begins with redis:// or rediss://'],
+    ],
+    [
+      'rate-limits: {defaults: {certificates-per-identiy: {}}}',
+      [
+        '1 rate-limits.defaults.certificates-per-identiy: is not a known key; did you mean "certificates-per-identity"?',
+      ],
+    ],
+    [
+      'rate-limits: {defaults: {certificates-per-issuer: {burst: 0, count: 1.5, period: 0s}}}',
+      [
+        '1 rate-limits.defaults.certificates-per-issuer.burst: must be at least 1',
+        '1 rate-limits.defaults.certificates-per-issuer.count: takes a whole number',
+      ],
+    ],
+    [
+      'rate-limits: {defaults: {certificates-per-issuer: {burst: 1, count: 1, period: 0s}}}',
+      [expect.stringContaining('1 rate-limits.defaults.certificates-per-issuer: period must be at least')],
+    ],
+    [
+      'rate-limits: {overrides: [{limit: certificates-per-owner, ids: [{id: "github:12", comment: x}], burst: 1, count: 1, period: 1h}]}',
+      [
+        '1 rate-limits.overrides[0].ids[0].id: takes the URL of an issuer, #, and whom of its people it is about',
+      ],
+    ],
+    [
+      'rate-limits: {overrides: [{limit: certificates-per-issuer, ids: [{id: "https://a#1"}], burst: 1, count: 1, period: 1h}]}',
+      ['1 rate-limits.overrides[0].ids[0].comment: is missing; it takes text'],
+    ],
+    ['issuers: {}', ['1 issuers: takes a list']],
+    ['oidc-issuers: []', ['1 oidc-issuers: takes a map']],
+    ['ci-issuer-metadata: x', ['1 ci-issuer-metadata: takes a map']],
+  ])('%s', (text, expected) => {
+    expect(mistakesOf(text)).toEqual(expected);
+  });
+
+  it('near a name say which', () => {
+    expect(mistakesOf('client-signing-algorithms: [ecdsa-sha2-256-nistp265]').join()).toContain(
+      '; did you mean "ecdsa-sha2-256-nistp256"?',
+    );
+  });
+
+  it('of all parts of a file are told at once', () => {
+    const text = `port: x
+hots: 127.0.0.1
+rate-limits: { backend: disk }
+issuers:
+  - { issuer-url: "https://a.example", audiences: [], type: email }
+  - { issuer-url: "http://b.example", audiences: [x], type: emial }
+oidc-issuers:
+  https://c.example: { issuer-url: "https://C.example", client-id: x, type: spiffe, spiffe-trust-domain: Not A Domain }
+  https://d.example: { issuer-url: "https://d.example", client-id: x, type: ci-provider, ci-provider: jekins }
+meta-issuers:
+  https://*.e.example/*: { client-id: x, type: spiffe, spiffe-trust-domain: e.example }
+ci-issuer-metadata:
+  jenkins:
+    extension-templates: { build-trigger: "{{}}", build-triger: x }
+    subject-alternative-name-template: "{{ .a"
+`;
+    const mistakes = mistakesOf(text);
+    const places = mistakes.map((mistake) => mistake.slice(0, mistake.indexOf(': ')));
+    expect(places).toEqual([
+      '1 port',
+      '2 hots',
+      '3 rate-limits.backend',
+      '5 issuers[0].audiences',
+      '6 issuers[1].issuer-url',
+      '6 issuers[1].type',
+      '8 oidc-issuers["https://c.example"].issuer-url',
+      '8 oidc-issuers["https://c.example"].spiffe-trust-domain',
+      '9 oidc-issuers["https://d.example"].ci-provider',
+      '11 meta-issuers["https://*.e.example/*"].type',
+      '14 ci-issuer-metadata.jenkins.extension-templates.build-triger',
+      '14 ci-issuer-metadata.jenkins.extension-templates.build-trigger',
+      '15 ci-issuer-metadata.jenkins.subject-alternative-name-template',
+    ]);
+  });
+
+  it('are not more than anybody reads', () => {
+    const text = Array.from({ length: 1000 }, (_, i) => `zzz${i}: 1`).join('\n');
+    const mistakes = mistakesOf(text);
+    expect(mistakes).toHaveLength(201);
+    expect(mistakes.join()).toContain('there are more mistakes than these');
+  });
+
+  it('of files say so where files are out of reach', () => {
+    const text =
+      'issuers: [{issuer-url: "https://a.example", audiences: [x], type: email, jwks: {file: keys.json}}]';
+    expect(() => parseSettings(text, { fileName: 'my.yaml', kinds })).toThrow(
+      new SettingsError(
+        [
+          {
+            path: 'issuers[0].jwks.file',
+            line: 1,
+            column: 81,
+            message: 'the file cannot be read: files are out of reach here',
+            severity: 'error',
+          },
+        ],
+        'my.yaml',
+      ),
+    );
+  });
+
+  it('never hold the password of a URL', () => {
+    const { message } = catchError('rate-limits: {backend: redis, redis-url: "redis://user:s3cret@ h"}');
+    expect(message).not.toContain('s3cret');
+  });
+});
+
+function catchError(text: string): Error {
+  try {
+    settingsOf(text);
+  } catch (error) {
+    if (error instanceof Error) return error;
+  }
+  throw new Error('it loaded');
+}
