@@ -98,7 +98,7 @@ export class AlgorithmAllowList {
     if (this.#permitted.has(fingerprint(key, hash))) return;
     throw new Problem('algorithm_not_permitted', {
       message: `signing algorithm not permitted: ${GO_TYPE[key.type]}, ${hash ?? 'unknown hash value 0'}`,
-      hint: `This instance permits ${this.names.join(', ')}.`,
+      hint: `This instance permits ${this.names.join(', ') || 'no algorithm'}.`,
     });
   }
 }

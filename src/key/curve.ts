@@ -42,24 +42,3 @@ export function isOnCurve(name: CurveName, point: Uint8Array): boolean {
   const y = unsigned(point.subarray(1 + size));
   return x < p && y < p && (y * y - ((x * x - 3n) % p) * x - b) % p === 0n;
 }
-
-// edwards25519 (RFC 8032 section 5.1): -x² + y² = 1 + d x² y² over the field of 2^255 - 19.
-const P25519 = 2n ** 255n - 19n;
-const D25519 = 0x52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3n;
-
-/**
- * Whether the point of an Ed25519 key is killed by the cofactor 8. Under such a key one signature fits many messages, so it proves nothing.
- * Doubles (Y : Z) three times by y' = (d y⁴ + 2y² - 1) / (1 + 2d y² - d y⁴) and looks for the neutral element, y = 1; the sign of x plays no part.
- */
-export function isLowOrderEd25519(key: Uint8Array): boolean {
-  let y = unsigned(key.toReversed()) & (2n ** 255n - 1n);
-  let z = 1n;
-  for (let doubling = 0; doubling < 3; doubling++) {
-    const yy = (y * y) % P25519;
-    const zz = (z * z) % P25519;
-    const dy4 = (((D25519 * yy) % P25519) * yy) % P25519;
-    y = (dy4 + 2n * yy * zz - zz * zz) % P25519;
-    z = (zz * zz + ((2n * D25519 * yy) % P25519) * zz - dy4) % P25519;
-  }
-  return (y - z) % P25519 === 0n;
-}

@@ -63,7 +63,7 @@ function beginsAsPair(signature: Uint8Array): boolean {
 function isInteger({ tag, content }: Element): boolean {
   const [first, second] = content;
   if (tag !== TAG.integer || first === undefined) return false;
-  return second === undefined || !(first === (second < 0x80 ? 0x00 : 0xff));
+  return second === undefined || first !== (second < 0x80 ? 0x00 : 0xff);
 }
 
 function orUndefined<T>(read: () => T): T | undefined {

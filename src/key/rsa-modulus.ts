@@ -47,7 +47,7 @@ const POWERS_OF_F4: readonly ReadonlySet<number>[] = PRIMES.slice(1, 39).map((pr
 });
 
 /**
- * The fingerprint of Nemec et al., "The Return of Coppersmith's Attack" (CCS 2017), section 3. The flawed primes have the form
+ * The fingerprint of Nemec et al., "The Return of Coppersmith's Attack" (CCS 2017). The flawed primes have the form
  * k M + (65537^a mod M), M a product of the first primes, so modulo each of those the modulus is a power of 65537.
  */
 export function isRoca(remainders: readonly number[]): boolean {

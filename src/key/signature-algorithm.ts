@@ -6,13 +6,20 @@ import type { HashName } from './algorithm.ts';
 import { type AlgorithmIdentifier, readAlgorithmIdentifier } from './algorithm-identifier.ts';
 import type { PublicKey } from './public-key.ts';
 
-export interface SignatureAlgorithm {
+interface Accepted {
   readonly keyType: PublicKey['type'];
   /** Undefined for Ed25519, which signs the message as it is. */
   readonly hash: HashName | undefined;
-  /** The name by which Fulcio refuses it; undefined for what is accepted. */
-  readonly refusedAs?: string;
+  readonly refusedAs?: undefined;
 }
+
+interface Refused {
+  readonly keyType: PublicKey['type'];
+  /** The name by which Fulcio refuses it. */
+  readonly refusedAs: string;
+}
+
+export type SignatureAlgorithm = Accepted | Refused;
 
 const ALGORITHMS: ReadonlyMap<string, SignatureAlgorithm> = new Map<string, SignatureAlgorithm>([
   [oid.ecdsaWithSha256, { keyType: 'ecdsa', hash: 'SHA-256' }],
@@ -22,8 +29,8 @@ const ALGORITHMS: ReadonlyMap<string, SignatureAlgorithm> = new Map<string, Sign
   [oid.sha384WithRsa, { keyType: 'rsa', hash: 'SHA-384' }],
   [oid.sha512WithRsa, { keyType: 'rsa', hash: 'SHA-512' }],
   [oid.ed25519, { keyType: 'ed25519', hash: undefined }],
-  [oid.ecdsaWithSha1, { keyType: 'ecdsa', hash: undefined, refusedAs: 'ECDSA-SHA1' }],
-  [oid.sha1WithRsa, { keyType: 'rsa', hash: undefined, refusedAs: 'SHA1-RSA' }],
+  [oid.ecdsaWithSha1, { keyType: 'ecdsa', refusedAs: 'ECDSA-SHA1' }],
+  [oid.sha1WithRsa, { keyType: 'rsa', refusedAs: 'SHA1-RSA' }],
 ]);
 
 /** Undefined for what Fulcio does not know either, be it only for its parameters. */
@@ -47,7 +54,7 @@ function recognizePss(parameters: Element | undefined): SignatureAlgorithm | und
     const salt = readElement(fields.get(contextTag(2)) ?? NONE);
     const [name, size] = PSS_HASHES.get(readAlgorithmIdentifier(hash).algorithm) ?? [];
     if (salt.content.length !== 1 || salt.content[0] !== size) return undefined; // a salt as long as the hash
-    return { keyType: 'rsa', hash: undefined, refusedAs: `${name}-RSAPSS` };
+    return { keyType: 'rsa', refusedAs: `${name}-RSAPSS` };
   } catch (cause) {
     if (cause instanceof DerError) return undefined;
     throw cause;

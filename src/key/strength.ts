@@ -2,7 +2,7 @@
 
 import { equal, unsigned } from '../encoding/bytes.ts';
 import { Problem } from '../problem.ts';
-import { isLowOrderEd25519 } from './curve.ts';
+import { isOfLowOrder } from './ed25519-point.ts';
 import type { PublicKey, RsaKey } from './public-key.ts';
 import { hasCloseFactors, hasSmallFactor, isRoca, smallRemainders } from './rsa-modulus.ts';
 
@@ -20,7 +20,7 @@ function weaknessOf(key: PublicKey): string | undefined {
       return rsaWeaknessOf(key);
     case 'ed25519':
       // Beyond Fulcio's rules: one signature under such a key fits any message (OpenSSL before 3.5 lets it), so it proves no possession.
-      return isLowOrderEd25519(key.point)
+      return isOfLowOrder(key.point)
         ? 'The point of an Ed25519 key must not be of low order; make a new key.'
         : undefined;
     default:

@@ -65,6 +65,7 @@ describe('the choice of the encoding', () => {
   test.each([
     ['a length beyond its end', '3007020101020102'],
     ['a needless zero', '3008020200010202 0002'],
+    ['a needless 0xff', '30080202ff8102020102'],
     ['a second element of another kind', '3006020201010500'],
     ['another outer tag', '3106020101020102'],
   ])('what does not begin so is r || s: %s', (_, signature) => {

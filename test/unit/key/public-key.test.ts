@@ -1,7 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { concat, unsigned } from '../../../src/encoding/bytes.ts';
-import { bitString, readAll, readOnly, sequence, TAG } from '../../../src/encoding/der.ts';
+import { bitString, readAll, readOnly, sequence, TAG, unsignedInteger } from '../../../src/encoding/der.ts';
 import { encodePem } from '../../../src/encoding/pem.ts';
 import { CURVES, type CurveName } from '../../../src/key/curve.ts';
 import { parsePublicKey } from '../../../src/key/public-key.ts';
@@ -73,6 +73,14 @@ test.each(['RSA-2048', 'RSA-3072', 'RSA-4096'] as const)(
     expect(parsePublicKey(pem)).toEqual(parsePublicKey(spkiOf(kind)));
   },
 );
+
+test.each([
+  ['modulus', [0], [1, 0, 1]],
+  ['exponent', [0x7f], [0]],
+])('a %s of 0 could not be parsed', async (_, n, e) => {
+  const pkcs1 = sequence(...[n, e].map((magnitude) => unsignedInteger(Uint8Array.from(magnitude))));
+  expect(await refusal(encodePem('RSA PUBLIC KEY', pkcs1))).toEqual(UNPARSEABLE);
+});
 
 test.each(['DSA', 'X25519', 'P-224'] as const)('%s is insecure', async (kind) => {
   for (const content of [pemOf(kind), bytes(pemOf(kind)), spkiOf(kind)])
