@@ -9,4 +9,7 @@ export interface LeafIndex {
   add(first: number, hashes: readonly Bytes[]): Promise<void>;
   /** Indexes whose leaf hash may be this one, lowest first: the caller compares the whole hash. */
   candidates(hash: Bytes): Promise<readonly number[]>;
+  /** Forgets everything. */
+  clear(): Promise<void>;
+  close(): Promise<void>;
 }

@@ -1,7 +1,8 @@
 // Memory: a journal and an object store that end with the process, for throw-away instances.
 
-import { type Bytes, equal } from '../encoding/bytes.ts';
+import { type Bytes, equal, hex } from '../encoding/bytes.ts';
 import { type Journal, type JournalRecord, LogDamage } from './journal.ts';
+import type { LeafIndex } from './leaf-index.ts';
 import type { ObjectStore } from './object-store.ts';
 
 export class MemoryJournal implements Journal {
@@ -39,4 +40,29 @@ export class MemoryStore implements ObjectStore {
   async replace(key: string, bytes: Uint8Array): Promise<void> {
     this.#objects.set(key, Uint8Array.from(bytes));
   }
+}
+
+export class MemoryLeafIndex implements LeafIndex {
+  readonly #indexes = new Map<string, number>();
+  size = 0;
+
+  async add(first: number, hashes: readonly Bytes[]): Promise<void> {
+    for (const [i, hash] of hashes.entries()) {
+      const key = hex(hash);
+      if (!this.#indexes.has(key)) this.#indexes.set(key, first + i);
+    }
+    this.size = first + hashes.length;
+  }
+
+  async candidates(hash: Bytes): Promise<readonly number[]> {
+    const index = this.#indexes.get(hex(hash));
+    return index === undefined ? [] : [index];
+  }
+
+  async clear(): Promise<void> {
+    this.#indexes.clear();
+    this.size = 0;
+  }
+
+  async close(): Promise<void> {}
 }

@@ -5,10 +5,12 @@ import { type Bytes, base64, fromUtf8, utf8 } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
 import type { Signer } from '../key/signer.ts';
 import { logIdOf } from './checkpoint.ts';
+import { Indexer } from './indexer.ts';
 import { Issuers } from './issuers.ts';
 import { type Journal, LogDamage } from './journal.ts';
 import type { LeafIndex } from './leaf-index.ts';
 import type { Log } from './log.ts';
+import { HASH_SIZE } from './merkle.ts';
 import { isKeyName } from './note.ts';
 import type { ObjectStore } from './object-store.ts';
 import { readPublished } from './published.ts';
@@ -18,6 +20,7 @@ import { recoverTree } from './recovery.ts';
 import type { Schedule } from './schedule.ts';
 import { Sequencer, type SequencerLimits } from './sequencer.ts';
 import { isLogAlgorithm } from './signature.ts';
+import { TILE_WIDTH, tilePath } from './tile.ts';
 
 export interface LogOptions {
   /** The log's name: its submission prefix without scheme and without trailing slash. Counts at the first start only. */
@@ -44,7 +47,7 @@ export interface LogParts {
   readonly store: ObjectStore;
   /** What only the log itself reads: who it is, and what it published. */
   readonly guard: ObjectStore;
-  readonly leafIndex?: LeafIndex | undefined;
+  readonly leafIndex: LeafIndex;
 }
 
 export interface OpenLog {
@@ -81,6 +84,16 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Ope
     onError,
     limits: options.limits,
   });
+  // Left over from a tree that is no more: an older copy of the storage was put back.
+  if (leafIndex.size > sequencer.head.size) await leafIndex.clear();
+  const indexer = new Indexer(leafIndex, async (from, to) => {
+    const near = sequencer.edge.hashes(0, from, to);
+    if (near !== undefined) return near;
+    const index = Math.floor(from / TILE_WIDTH);
+    const tile = await store.get(tilePath({ level: 0, index, width: TILE_WIDTH }));
+    if (tile === undefined) throw new LogDamage(`the tile of entry ${from} is missing`);
+    return tile.subarray((from % TILE_WIDTH) * HASH_SIZE, (to - index * TILE_WIDTH) * HASH_SIZE);
+  });
   const publisher: Publisher = new Publisher(
     {
       sha256,
@@ -90,6 +103,7 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Ope
       store,
       guard,
       onError,
+      index: (size) => indexer.follow(size),
       delay: options.publicationDelay,
       refresh: options.refresh,
     },
@@ -109,6 +123,7 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Ope
       await sequencer.close();
       await publisher.close();
       await journal.close();
+      await leafIndex.close();
     },
   };
 }

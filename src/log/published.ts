@@ -1,4 +1,4 @@
-// Published: the greatest tree head that ever left the log, kept apart from the tree itself, so that a tree older or other
+// Published: the newest tree head that the log signed or set out to sign, kept apart from the tree itself, so that a tree older or other
 // than it is noticed.
 
 import { base64, fromBase64, fromUtf8, utf8 } from '../encoding/bytes.ts';

@@ -29,6 +29,8 @@ export interface PublisherOptions {
   /** Where the `published` record lies; best on another disk than the tree. */
   readonly guard: ObjectStore;
   readonly onError: (error: unknown) => void;
+  /** Makes the entries below `size` findable, before the checkpoint that covers them is seen. */
+  readonly index: (size: number) => Promise<void>;
   /** Milliseconds from a commit to its publication, in which further commits join; 100 unless set. */
   readonly delay?: number | undefined;
   /** Milliseconds after which an idle log signs a fresh tree head; 60,000 unless set. */
@@ -133,12 +135,14 @@ export class Publisher {
         `a tree of ${head.size} entries cannot follow the one of ${last.size} that was published`,
       );
     await this.#writeTiles(edge, last?.size ?? 0, head.size);
+    // Derived data must not hold up a checkpoint.
+    await this.#options.index(head.size).catch(this.#options.onError);
 
     const timestamp = Math.max(clock.now(), head.timestamp, (last?.timestamp ?? 0) + 1);
+    // The guard first: no tree head is ever signed that it does not know.
+    this.#last = { size: head.size, root: head.root, timestamp };
+    await writePublished(guard, this.#last);
     const { treeHead, note } = await signCheckpoint(sha256, keys, head, timestamp);
-    // The guard first: no checkpoint is ever seen that it does not know.
-    await writePublished(guard, treeHead);
-    this.#last = treeHead;
     await store.replace('checkpoint', note);
     this.#current = { treeHead, checkpoint: note };
 

@@ -3,6 +3,7 @@
 import { type Bytes, equal } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
 import { TlsReader } from '../encoding/tls.ts';
+import { Problem } from '../problem.ts';
 import type { LogIdentity } from './description.ts';
 import { readDataTile, readTileLeaf, type TileLeaf } from './entry.ts';
 import { issuerPath } from './issuers.ts';
@@ -20,7 +21,7 @@ export interface ReaderOptions {
   readonly source: Pick<Source, 'edge'>;
   readonly publisher: Publisher;
   readonly store: ObjectStore;
-  readonly leafIndex?: LeafIndex | undefined;
+  readonly leafIndex: LeafIndex;
 }
 
 export class Reader {
@@ -28,7 +29,7 @@ export class Reader {
   readonly #source: Pick<Source, 'edge'>;
   readonly #publisher: Publisher;
   readonly #store: ObjectStore;
-  readonly #leafIndex: LeafIndex | undefined;
+  readonly #leafIndex: LeafIndex;
   readonly #prover: Prover;
 
   constructor({ sha256, identity, source, publisher, store, leafIndex }: ReaderOptions) {
@@ -105,10 +106,18 @@ export class Reader {
       .map(({ entry }) => entry);
   }
 
-  /** The lowest index with that leaf hash in the published tree of `size`; undefined when there is none. */
+  /**
+   * The lowest index with that leaf hash in the published tree of `size`; undefined when there is none. Throws Problem
+   * `log_unavailable` while the index is being made again and does not know.
+   */
   async find(hash: Bytes, size: number): Promise<number | undefined> {
-    for (const index of (await this.#leafIndex?.candidates(hash)) ?? [])
+    for (const index of await this.#leafIndex.candidates(hash))
       if (index < size && equal(await this.#prover.leaf(index, size), hash)) return index;
+    if (this.#leafIndex.size < size)
+      throw new Problem('log_unavailable', {
+        message: 'the index of leaf hashes is being made',
+        retryAfter: 10,
+      });
     return undefined;
   }
 }

@@ -204,7 +204,7 @@ export class FileJournal implements Journal {
     if (at + FRAME > file.length || !file.subarray(at, at + MARKER).equals(marker)) return undefined;
     const length = file.readUInt32BE(at + MARKER);
     if (at + FRAME + length > file.length) return undefined;
-    const record = Uint8Array.prototype.slice.call(file, at + FRAME, at + FRAME + length) as Bytes;
+    const record = new Uint8Array(file.subarray(at + FRAME, at + FRAME + length));
     return readBatch(this.#options.sha256, record) === undefined ? undefined : record;
   }
 }
