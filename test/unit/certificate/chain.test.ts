@@ -77,6 +77,10 @@ describe('refused', () => {
   const { chain, issuing, root } = makePair();
   const foreign = make();
   const critical = extension('1.2.3.4', true, der.sequence());
+  const rsaWithSha256 = der.sequence(
+    der.objectIdentifier('1.2.840.113549.1.1.11'),
+    der.element(der.TAG.null),
+  );
   test.each([
     ['root first', 'chain_order', chain.toReversed()],
     ['a certificate left out', 'chain_order', makeThree().filter((_, i) => i !== 1)],
@@ -105,6 +109,7 @@ describe('refused', () => {
     ['a root without keyCertSign', 'key_usage_missing', makePair({}, { usage: CRL_SIGN }).chain],
     ['a critical extension nobody knows', 'extension_unrecognized', makePair({ extra: [critical] }).chain],
     ['an empty subject', 'subject_empty', makePair({ subject: '' }).chain],
+    ['an ECDSA signature that calls itself RSA', 'link_broken', makePair({ algorithm: rsaWithSha256 }).chain],
     ['ECDSA with SHA-1', 'algorithm_unsupported', makePair({ hash: 'sha1' }).chain],
     [
       'a root key on a curve nobody takes',

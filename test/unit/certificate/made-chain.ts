@@ -32,6 +32,8 @@ export interface Shape {
   readonly keyIdentifier?: Bytes;
   readonly extra?: readonly Bytes[];
   readonly hash?: Hash;
+  /** AlgorithmIdentifier that stands for the signature, whatever key has signed. */
+  readonly algorithm?: Bytes;
   /** Algorithm inside the TBSCertificate, where it differs from the outer one. */
   readonly innerHash?: Hash;
 }
@@ -53,7 +55,7 @@ export function make(shape: Shape = {}, parent?: Made): Made {
   const tbs = der.sequence(
     der.element(der.contextTag(0), der.unsignedInteger(Uint8Array.of(2))), // v3
     der.unsignedInteger(concat(Uint8Array.of(1), randomBytes(15))),
-    algorithmOf(signer, shape.innerHash ?? shape.hash),
+    shape.algorithm ?? algorithmOf(signer, shape.innerHash ?? shape.hash),
     nameOf(shape.issuer ?? parent?.subject ?? subject),
     der.sequence(
       der.time((shape.notBefore ?? NOW - YEAR) / 1000),
@@ -65,7 +67,8 @@ export function make(shape: Shape = {}, parent?: Made): Made {
   );
   const hash = signer.asymmetricKeyType === 'ed25519' ? null : (shape.hash ?? 'sha256');
   const signature = new Uint8Array(sign(hash, tbs, signer));
-  return { der: der.sequence(tbs, algorithmOf(signer, shape.hash), der.bitString(signature)), key, subject };
+  const algorithm = shape.algorithm ?? algorithmOf(signer, shape.hash);
+  return { der: der.sequence(tbs, algorithm, der.bitString(signature)), key, subject };
 }
 
 /** Issuing CA and root, as a deployment has them. */
