@@ -21,19 +21,32 @@ export function parseRequest(text: string, headers: Headers): IssuanceRequest {
       hint: 'Send either publicKeyRequest or certificateSigningRequest.',
     });
   }
-  const inBody = body.message('credentials')?.string('oidcIdentityToken') ?? '';
-  const token = inBody === '' ? tokenOf(headers) : inBody;
-  if (csr.length > 0) return { token, key: { kind: 'csr', pem: csr } };
   const publicKey = request?.message('publicKey');
   publicKey?.enumeration('algorithm');
-  return {
-    token,
-    key: {
-      kind: 'possession',
-      publicKey: publicKey?.string('content') ?? '',
-      signature: request?.bytes('proofOfPossession') ?? new Uint8Array(),
-    },
-  };
+  return requestOf({
+    token: body.message('credentials')?.string('oidcIdentityToken'),
+    tokenBeside: tokenOf(headers),
+    csr,
+    publicKey: publicKey?.string('content'),
+    signature: request?.bytes('proofOfPossession'),
+  });
+}
+
+/** The fields of CreateSigningCertificateRequest, from JSON or protobuf; '' and no bytes are as good as absent. */
+export interface RequestFields {
+  readonly token: string | undefined;
+  /** The token that came in a header or in metadata; taken when the message holds none. */
+  readonly tokenBeside: string;
+  readonly csr: Uint8Array | undefined;
+  readonly publicKey: string | undefined;
+  readonly signature: Uint8Array | undefined;
+}
+
+export function requestOf(fields: RequestFields): IssuanceRequest {
+  const { csr, publicKey = '', signature = new Uint8Array() } = fields;
+  const token = fields.token || fields.tokenBeside;
+  if (csr !== undefined && csr.length > 0) return { token, key: { kind: 'csr', pem: csr } };
+  return { token, key: { kind: 'possession', publicKey, signature } };
 }
 
 /** The bearer token of the Authorization header, or ''. */
