@@ -1,21 +1,21 @@
 // Extension: where an identity becomes bytes in the certificate (RFC 5280 section 4.2, fulcio docs/oid-info.md).
 
-import { type Bytes, utf8 } from '../encoding/bytes.ts';
+import { type Bytes, utf8, utf8Size, writeUtf8 } from '../encoding/bytes.ts';
 import * as der from '../encoding/der.ts';
 import type { Attribute } from '../identity/attribute.ts';
 import type { SubjectAltName } from '../identity/subject-alt-name.ts';
 import * as oid from '../oid.ts';
-import { extension } from './profile.ts';
+import { extension, extensionHead } from './profile.ts';
 
-/** 1.3.6.1.4.1.57264.1.N without its last arc. */
-const ARC = der.objectIdentifier(oid.fulcioArc).subarray(2);
-
-/** Up to here the value is the bare text; later ones are DER UTF8Strings. */
-const LAST_RAW = 6;
+// What every leaf repeats is encoded once.
+const SAN_HEAD = extensionHead(oid.subjectAltName, true);
+const SKI_HEAD = extensionHead(oid.subjectKeyIdentifier, false);
+const SCT_LIST_HEAD = extensionHead(oid.ctSctList, false);
+const OTHER_NAME_TYPE = der.objectIdentifier(oid.fulcioOtherName);
 
 /** The critical subjectAltName of exactly one name (RFC 5280 section 4.2.1.6). */
 export function subjectAltName(name: SubjectAltName): Bytes {
-  return extension(oid.subjectAltName, true, der.sequence(generalName(name)));
+  return der.sequence(SAN_HEAD, der.octetString(der.sequence(generalName(name))));
 }
 
 function generalName(name: SubjectAltName): Bytes {
@@ -27,7 +27,7 @@ function generalName(name: SubjectAltName): Bytes {
     case 'other-name':
       return der.element(
         der.contextTag(0),
-        der.objectIdentifier(oid.fulcioOtherName),
+        OTHER_NAME_TYPE,
         der.element(der.contextTag(0), der.utf8String(name.value)), // value [0] EXPLICIT ANY
       );
     default:
@@ -37,40 +37,44 @@ function generalName(name: SubjectAltName): Bytes {
 
 /** subjectKeyIdentifier: SHA-256 of the SubjectPublicKeyInfo (RFC 7093 section 2, method 4). */
 export function subjectKeyIdentifier(spkiHash: Uint8Array): Bytes {
-  return extension(oid.subjectKeyIdentifier, false, der.octetString(spkiHash));
+  return der.sequence(SKI_HEAD, der.octetString(der.octetString(spkiHash)));
 }
+
+/** 1.3.6.1.4.1.57264.1.N but for its last arc, which is below 128 and so takes one byte. */
+const ARC = der.objectIdentifier(oid.fulcioArc).subarray(2);
+const OID_SIZE = der.elementSize(ARC.length + 1);
+
+/** Up to here the value is the bare text; later ones are DER UTF8Strings. */
+const LAST_RAW = 6;
 
 /** The identity's attributes as consecutive extensions, in the order given, written in one pass. */
 export function attributeExtensions(attributes: readonly Attribute[]): Bytes {
+  const sizes = attributes.map(({ value }) => utf8Size(value));
   let total = 0;
-  const sized = attributes.map(({ extension: n, value }) => {
-    const text = utf8(value);
-    const wrapped = n <= LAST_RAW ? text.length : der.elementSize(text.length);
-    const content = OID_SIZE + der.elementSize(wrapped);
-    total += der.elementSize(content);
-    return { n, text, wrapped, content };
-  });
+  for (const [i, { extension: n }] of attributes.entries())
+    total += der.elementSize(contentSize(n, sizes[i] ?? 0));
   const out = new Uint8Array(total);
   let at = 0;
-  for (const { n, text, wrapped, content } of sized) {
-    at = der.writeHeader(out, at, der.TAG.sequence, content);
+  for (const [i, { extension: n, value }] of attributes.entries()) {
+    const size = sizes[i] ?? 0;
+    at = der.writeHeader(out, at, der.TAG.sequence, contentSize(n, size));
     at = der.writeHeader(out, at, der.TAG.oid, ARC.length + 1);
     out.set(ARC, at);
-    out[at + ARC.length] = n; // one arc below 128 is one byte
-    at = der.writeHeader(out, at + ARC.length + 1, der.TAG.octetString, wrapped);
-    if (n > LAST_RAW) at = der.writeHeader(out, at, der.TAG.utf8String, text.length);
-    out.set(text, at);
-    at += text.length;
+    out[at + ARC.length] = n;
+    at = der.writeHeader(out, at + ARC.length + 1, der.TAG.octetString, valueSize(n, size));
+    if (n > LAST_RAW) at = der.writeHeader(out, at, der.TAG.utf8String, size);
+    at = writeUtf8(out, at, value);
   }
   return out;
 }
 
-const OID_SIZE = der.elementSize(ARC.length + 1);
+const valueSize = (n: number, text: number): number => (n <= LAST_RAW ? text : der.elementSize(text));
+const contentSize = (n: number, text: number): number => OID_SIZE + der.elementSize(valueSize(n, text));
 
 /** The critical poison that makes a certificate a precertificate (RFC 6962 section 3.1). */
 export const POISON: Bytes = extension(oid.ctPoison, true, Uint8Array.of(der.TAG.null, 0));
 
 /** The SCT list, doubly wrapped (RFC 6962 section 3.3). */
 export function sctListExtension(list: Uint8Array): Bytes {
-  return extension(oid.ctSctList, false, der.octetString(list));
+  return der.sequence(SCT_LIST_HEAD, der.octetString(der.octetString(list)));
 }

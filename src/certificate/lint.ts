@@ -1,6 +1,6 @@
 // Lint: the last look at a TBSCertificate before it is signed; reads the bytes anew, trusting nothing that wrote them.
 
-import { equal, fromUtf8 } from '../encoding/bytes.ts';
+import { equal } from '../encoding/bytes.ts';
 import * as der from '../encoding/der.ts';
 import * as oid from '../oid.ts';
 import type { Authority } from './authority.ts';
@@ -23,73 +23,74 @@ function demand(condition: boolean, rule: string): asserts condition {
   if (!condition) throw new LintError(rule);
 }
 
+const contentOf = (id: string): Uint8Array => der.objectIdentifier(id).subarray(2);
+
+const VERSION_3 = Uint8Array.of(0xa0, 0x03, 0x02, 0x01, 0x02);
+const EMPTY_NAME = Uint8Array.of(0x30, 0x00);
 const DIGITAL_SIGNATURE = Uint8Array.of(0x03, 0x02, 0x07, 0x80);
 const CODE_SIGNING = der.sequence(der.objectIdentifier(oid.ekuCodeSigning));
-const POISON_VALUE = Uint8Array.of(0x05, 0x00);
-const VERSION_3 = Uint8Array.of(0xa0, 0x03, 0x02, 0x01, 0x02);
-const TRUE = 0xff;
+const FULCIO_ARC = contentOf(oid.fulcioArc);
+const ID_CE = contentOf(oid.keyUsage).subarray(0, 2);
+const POISON = contentOf(oid.ctPoison);
+const SCT_LIST = contentOf(oid.ctSctList);
 
-// Extension identifiers by the hexadecimal of their content, as they are read from the bytes.
-const ID_CE = '551d';
-const FULCIO = '2b0601040183bf3001';
-const CT = '2b06010401d679020';
-const KEY_USAGE = `${ID_CE}0f`;
-const EXT_KEY_USAGE = `${ID_CE}25`;
-const SUBJECT_KEY_ID = `${ID_CE}0e`;
-const AUTHORITY_KEY_ID = `${ID_CE}23`;
-const SUBJECT_ALT_NAME = `${ID_CE}11`;
-const SCT_LIST = `${CT}402`;
-const POISON = `${CT}403`;
+// The extensions of the profile by small numbers: 2.5.29.N is N, 1.3.6.1.4.1.57264.1.N is FULCIO + N.
+const KEY_USAGE = 15;
+const EXT_KEY_USAGE = 37;
+const SUBJECT_KEY_ID = 14;
+const AUTHORITY_KEY_ID = 35;
+const SUBJECT_ALT_NAME = 17;
+const FULCIO = 1000;
+const POISON_NUMBER = 2000;
+const SCT_LIST_NUMBER = 2001;
 
-interface Extension {
-  readonly critical: boolean;
-  readonly value: Uint8Array;
-}
-
-/** Throws LintError with the first rule broken: docs/certificate-profile.md lists them all. */
+/** Throws LintError with the first rule broken. */
 export function lint(tbs: Uint8Array, variant: LintVariant, authority: Authority, profile: Profile): void {
   try {
-    lintFields(tbs, variant, authority, profile);
+    lintFields(new der.Cursor(tbs), variant, authority, profile);
   } catch (error) {
     if (error instanceof der.DerError) throw new LintError(`strict DER throughout (${error.message})`);
     throw error;
   }
 }
 
-function lintFields(tbs: Uint8Array, variant: LintVariant, authority: Authority, profile: Profile): void {
-  const fields = der.readAll(der.readOnly(tbs, der.TAG.sequence).content);
-  const [version, serial, algorithm, issuer, validity, subject, spki, wrapper] = fields;
-  demand(wrapper !== undefined && fields.length === 8, 'exactly the eight fields of a version 3 certificate');
-  demand(version !== undefined && equal(version.raw, VERSION_3), 'version 3');
-  demand(serial !== undefined && serial.tag === der.TAG.integer, 'the serial number is an INTEGER');
-  demand(
-    serial.content.length === 20 && (serial.content[0] ?? 0x80) < 0x80,
-    'a positive serial number of 20 octets',
-  );
-  demand((serial.content[0] ?? 0) !== 0 || (serial.content[1] ?? 0) >= 0x80, 'a minimal serial number');
-  demand(
-    algorithm !== undefined && equal(algorithm.raw, profile.signatureAlgorithm),
-    "the CA's signature algorithm",
-  );
-  demand(
-    issuer !== undefined && equal(issuer.raw, authority.issuerName),
-    "issuer is the CA's subject, byte for byte",
-  );
-  demand(validity !== undefined, 'a validity');
-  lintValidity(validity.content, authority);
-  demand(
-    subject !== undefined && subject.raw.length === 2 && subject.tag === der.TAG.sequence,
-    'an empty subject',
-  );
-  demand(spki !== undefined && spki.tag === der.TAG.sequence, 'a subjectPublicKeyInfo');
-  demand(wrapper.tag === der.contextTag(3), 'extensions under [3]');
-  lintExtensions(der.readOnly(wrapper.content, der.TAG.sequence).content, variant, authority);
+function lintFields(at: der.Cursor, variant: LintVariant, authority: Authority, profile: Profile): void {
+  const { bytes } = at;
+  at.read(0, bytes.length);
+  demand(at.is(der.TAG.sequence) && at.end === bytes.length, 'one SEQUENCE and nothing after it');
+  const limit = at.end;
+  const next = (): void => void at.read(at.end, limit);
+  at.read(at.content, limit);
+  demand(at.holds(VERSION_3, at.start), 'version 3');
+  next();
+  const first = bytes[at.content] ?? 0;
+  demand(at.is(der.TAG.integer) && at.end - at.content === 20, 'a serial number of 20 octets');
+  demand(first > 0 && first < 0x80, 'a positive serial number in the fewest octets');
+  next();
+  demand(at.holds(profile.signatureAlgorithm, at.start), "the CA's signature algorithm");
+  next();
+  demand(at.holds(authority.issuerName, at.start), "issuer is the CA's subject, byte for byte");
+  next();
+  const { end } = at;
+  lintValidity(at, authority);
+  at.read(end, limit);
+  demand(at.holds(EMPTY_NAME, at.start), 'an empty subject');
+  next();
+  demand(at.is(der.TAG.sequence) && at.end - at.content > 0, 'a subjectPublicKeyInfo');
+  next();
+  demand(at.is(der.contextTag(3)) && at.end === limit, 'extensions under [3], and nothing after them');
+  at.read(at.content, limit);
+  demand(at.is(der.TAG.sequence) && at.end === limit, 'one list of extensions');
+  lintExtensions(at, variant, authority);
 }
 
-function lintValidity(content: Uint8Array, authority: Authority): void {
-  const [notBefore, notAfter, more] = der.readAll(content);
-  demand(notBefore !== undefined && notAfter !== undefined && more === undefined, 'notBefore and notAfter');
-  const [start, end] = [timeOf(notBefore), timeOf(notAfter)];
+function lintValidity(at: der.Cursor, authority: Authority): void {
+  const limit = at.end;
+  at.read(at.content, limit);
+  const start = timeOf(at);
+  at.read(at.end, limit);
+  const end = timeOf(at);
+  demand(at.end === limit, 'notBefore and notAfter alone');
   demand(end > start && end - start <= LIFETIME_SECONDS * 1000, 'a life of at most ten minutes');
   demand(
     start >= authority.notBefore - 999 && end <= authority.notAfter,
@@ -98,123 +99,157 @@ function lintValidity(content: Uint8Array, authority: Authority): void {
 }
 
 /** Milliseconds since the epoch of UTCTime or GeneralizedTime in RFC 5280's only forms (section 4.1.2.5). */
-function timeOf(time: der.Element): number {
-  const text = fromUtf8(time.content);
-  const match = /^(\d{2}|\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})Z$/.exec(text);
-  demand(match !== null, 'times with seconds, in UTC');
-  const [, year = '', month, day, hour, minute, second] = match;
-  demand(
-    year.length === (time.tag === der.TAG.utcTime ? 2 : 4),
-    'UTCTime through 2049, GeneralizedTime after',
-  );
-  const full = year.length === 4 ? Number(year) : Number(year) + (Number(year) < 50 ? 2000 : 1900);
-  return Date.UTC(full, Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
+function timeOf({ bytes, tag, content, end }: der.Cursor): number {
+  const utc = tag === der.TAG.utcTime;
+  const size = utc ? 13 : 15;
+  demand(utc || tag === der.TAG.generalizedTime, 'UTCTime or GeneralizedTime');
+  demand(end - content === size && bytes[end - 1] === 0x5a, 'times with seconds, in UTC');
+  const digits = (from: number, count: number): number => {
+    let n = 0;
+    for (let i = content + from; i < content + from + count; i++) {
+      const digit = (bytes[i] ?? 0) - 0x30;
+      demand(digit >= 0 && digit <= 9, 'times of digits');
+      n = n * 10 + digit;
+    }
+    return n;
+  };
+  const short = utc ? digits(0, 2) : 0;
+  const year = utc ? short + (short < 50 ? 2000 : 1900) : digits(0, 4);
+  demand(utc || year >= 2050, 'UTCTime through 2049, GeneralizedTime after');
+  const rest = utc ? 2 : 4;
+  const [month, day] = [digits(rest, 2), digits(rest + 2, 2)];
+  return Date.UTC(year, month - 1, day, digits(rest + 4, 2), digits(rest + 6, 2), digits(rest + 8, 2));
 }
 
-function lintExtensions(content: Uint8Array, variant: LintVariant, authority: Authority): void {
-  const found = new Map<string, Extension>();
-  let last = '';
-  for (const element of der.readAll(content)) {
-    demand(element.tag === der.TAG.sequence, 'each extension is a SEQUENCE');
-    const parts = der.readAll(element.content);
-    const [id, second, third] = parts;
-    const critical = parts.length === 3;
-    const value = critical ? third : second;
-    demand(
-      id?.tag === der.TAG.oid && value?.tag === der.TAG.octetString,
-      'each extension has an identifier and a value',
-    );
-    demand(
-      !critical || (second?.tag === der.TAG.boolean && second.content[0] === TRUE),
-      'critical is TRUE or left out',
-    );
-    last = idOf(id.content);
+function lintExtensions(at: der.Cursor, variant: LintVariant, authority: Authority): void {
+  const found = new Set<number>();
+  let last = 0;
+  let deprecatedIssuer: Uint8Array | undefined;
+  let issuer: Uint8Array | undefined;
+  const limit = at.end;
+  for (let offset = at.content; offset < limit; ) {
+    at.read(offset, limit);
+    offset = at.end;
+    demand(at.is(der.TAG.sequence), 'each extension is a SEQUENCE');
+    at.read(at.content, offset);
+    demand(at.is(der.TAG.oid), 'each extension has an identifier');
+    last = numberOf(at);
     demand(!found.has(last), 'no extension twice');
-    found.set(last, { critical, value: value.content });
-    if (last.startsWith(FULCIO))
-      lintFulcioExtension(id.content[id.content.length - 1] ?? 0, critical, value.content);
+    found.add(last);
+    at.read(at.end, offset);
+    const critical = at.is(der.TAG.boolean);
+    if (critical) {
+      demand(at.end - at.content === 1 && at.bytes[at.content] === 0xff, 'critical is TRUE or left out');
+      at.read(at.end, offset);
+    }
+    demand(at.is(der.TAG.octetString) && at.end === offset, 'each extension has a value and no more');
+    lintExtension(last, critical, at, authority);
+    if (last === FULCIO + 1) deprecatedIssuer = at.bytes.subarray(at.content, at.end);
+    if (last === FULCIO + 8) issuer = at.bytes.subarray(at.content, at.end); // inside its UTF8String by now
   }
-  const usage = found.get(KEY_USAGE);
+  for (const n of [KEY_USAGE, EXT_KEY_USAGE, SUBJECT_KEY_ID, SUBJECT_ALT_NAME])
+    demand(found.has(n), 'keyUsage, extKeyUsage, subjectKeyIdentifier and subjectAltName');
+  demand(found.has(AUTHORITY_KEY_ID) || authority.keyIdentifier === undefined, 'an authorityKeyIdentifier');
+  demand(issuer !== undefined && deprecatedIssuer !== undefined, 'the OpenID issuer in both extensions');
+  demand(equal(issuer, deprecatedIssuer), 'the same issuer in both extensions');
   demand(
-    usage?.critical === true && equal(usage.value, DIGITAL_SIGNATURE),
-    'critical keyUsage digitalSignature alone',
-  );
-  const extended = found.get(EXT_KEY_USAGE);
-  demand(
-    extended?.critical === false && equal(extended.value, CODE_SIGNING),
-    'extKeyUsage codeSigning alone',
-  );
-  demand(found.get(SUBJECT_KEY_ID)?.critical === false, 'a subjectKeyIdentifier');
-  if (authority.keyIdentifier !== undefined) {
-    const id = found.get(AUTHORITY_KEY_ID)?.value;
-    const inner = id === undefined ? undefined : der.readOnly(id, der.TAG.sequence).content.subarray(2);
-    demand(
-      inner !== undefined && equal(inner, authority.keyIdentifier),
-      "authorityKeyIdentifier is the CA's",
-    );
-  }
-  lintName(found.get(SUBJECT_ALT_NAME));
-  const issuer = found.get(`${FULCIO}08`)?.value;
-  const deprecated = found.get(`${FULCIO}01`)?.value;
-  demand(issuer !== undefined && deprecated !== undefined, 'the OpenID issuer in both extensions');
-  demand(
-    equal(der.readOnly(issuer, der.TAG.utf8String).content, deprecated),
-    'the same issuer in both extensions',
-  );
-  lintTransparency(found, last, variant);
-  // keyUsage, extKeyUsage, subjectKeyIdentifier, subjectAltName; the rest is known by its arc
-  for (const [id, { critical }] of found) {
-    const known = [KEY_USAGE, SUBJECT_ALT_NAME, POISON].includes(id);
-    demand(!critical || known, 'no critical extension but keyUsage, subjectAltName and poison');
-    demand(id.startsWith(FULCIO) || id.startsWith(CT) || ALLOWED.has(id), 'no extension outside the profile');
-  }
-}
-
-const ALLOWED = new Set([KEY_USAGE, EXT_KEY_USAGE, SUBJECT_KEY_ID, AUTHORITY_KEY_ID, SUBJECT_ALT_NAME]);
-
-function lintFulcioExtension(n: number, critical: boolean, value: Uint8Array): void {
-  demand(!critical && n >= 1 && n <= 24 && n !== 7, 'Fulcio extensions .1 to .24 without .7, none critical');
-  demand(value.length > 0, 'no empty Fulcio extension');
-  if (n >= 8) demand(der.readOnly(value, der.TAG.utf8String).content.length > 0, 'no empty UTF8String');
-}
-
-function lintName(san: Extension | undefined): void {
-  demand(san?.critical === true, 'a critical subjectAltName');
-  const [name, more] = der.readAll(der.readOnly(san.value, der.TAG.sequence).content);
-  demand(name !== undefined && more === undefined, 'exactly one subjectAltName');
-  const kinds = [der.contextTag(1, true), der.contextTag(6, true), der.contextTag(0)];
-  demand(kinds.includes(name.tag) && name.content.length > 0, 'an email, URI or otherName that is not empty');
-  if (name.tag !== der.contextTag(0)) {
-    demand(
-      name.content.every((byte) => byte > 0x20 && byte < 0x7f),
-      'an email or URI of printable ASCII without blanks',
-    );
-  }
-}
-
-function lintTransparency(found: ReadonlyMap<string, Extension>, last: string, variant: LintVariant): void {
-  const poison = found.get(POISON);
-  const list = found.get(SCT_LIST);
-  demand(
-    (variant === 'precertificate') === (poison !== undefined),
+    found.has(POISON_NUMBER) === (variant === 'precertificate'),
     'poison in a precertificate and nowhere else',
   );
   demand(
-    (variant === 'certificate') === (list !== undefined),
+    found.has(SCT_LIST_NUMBER) === (variant === 'certificate'),
     'an SCT list in a logged certificate and nowhere else',
   );
-  if (poison !== undefined)
-    demand(last === POISON && equal(poison.value, POISON_VALUE), 'poison last and NULL');
-  if (list !== undefined) {
-    const { content } = der.readOnly(list.value, der.TAG.octetString);
-    const size = (at: number): number => (content[at] ?? 0) * 256 + (content[at + 1] ?? 0);
-    demand(last === SCT_LIST && size(0) === content.length - 2, 'the SCT list last and whole');
-    demand(size(2) === content.length - 4 && size(2) > 0, 'exactly one SCT');
+  const expected = {
+    precertificate: POISON_NUMBER,
+    certificate: SCT_LIST_NUMBER,
+    'certificate-without-sct': last,
+  };
+  demand(last === expected[variant], 'poison or SCT list last');
+}
+
+/** The extension's number, when the cursor stands on its identifier. */
+function numberOf(at: der.Cursor): number {
+  const { bytes, content, end } = at;
+  const arc = bytes[end - 1] ?? 0;
+  if (end - content === 3 && at.holds(ID_CE, content, end - 1)) return arc;
+  if (at.holds(FULCIO_ARC, content, end - 1)) return FULCIO + arc;
+  if (at.holds(POISON)) return POISON_NUMBER;
+  demand(at.holds(SCT_LIST), 'no extension outside the profile');
+  return SCT_LIST_NUMBER;
+}
+
+/** The cursor stands on the OCTET STRING; it may be left anywhere inside. */
+function lintExtension(n: number, critical: boolean, at: der.Cursor, authority: Authority): void {
+  switch (n) {
+    case KEY_USAGE:
+      demand(critical && at.holds(DIGITAL_SIGNATURE), 'critical keyUsage digitalSignature alone');
+      break;
+    case EXT_KEY_USAGE:
+      demand(!critical && at.holds(CODE_SIGNING), 'extKeyUsage codeSigning alone');
+      break;
+    case SUBJECT_KEY_ID:
+      enter(at, der.TAG.octetString);
+      demand(!critical && at.end > at.content, 'a subjectKeyIdentifier');
+      break;
+    case AUTHORITY_KEY_ID: {
+      enter(at, der.TAG.sequence);
+      enter(at, der.contextTag(0, true));
+      const { keyIdentifier } = authority;
+      demand(
+        !critical && keyIdentifier !== undefined && at.holds(keyIdentifier),
+        "authorityKeyIdentifier is the CA's",
+      );
+      break;
+    }
+    case SUBJECT_ALT_NAME:
+      demand(critical, 'a critical subjectAltName');
+      lintName(at);
+      break;
+    case POISON_NUMBER:
+      enter(at, der.TAG.null);
+      demand(critical && at.end === at.content, 'a critical poison that is NULL');
+      break;
+    case SCT_LIST_NUMBER:
+      demand(!critical, 'an SCT list that is not critical');
+      lintSctList(at);
+      break;
+    default: {
+      const arc = n - FULCIO;
+      demand(arc >= 1 && arc <= 24 && arc !== 7, 'no extension outside the profile');
+      if (arc >= 8) enter(at, der.TAG.utf8String);
+      demand(!critical && at.end > at.content, 'Fulcio extensions that are neither critical nor empty');
+      break;
+    }
   }
 }
 
-function idOf(content: Uint8Array): string {
-  let out = '';
-  for (const byte of content) out += byte < 16 ? `0${byte.toString(16)}` : byte.toString(16);
-  return out;
+/** Steps into the one element that fills the current one. */
+function enter(at: der.Cursor, tag: number): void {
+  const limit = at.end;
+  at.read(at.content, limit);
+  demand(at.is(tag) && at.end === limit, 'values of the type that their extension has');
+}
+
+function lintName(at: der.Cursor): void {
+  const limit = at.end;
+  enter(at, der.TAG.sequence);
+  at.read(at.content, limit);
+  demand(at.end === limit, 'exactly one subjectAltName');
+  demand(at.end > at.content, 'a subjectAltName that is not empty');
+  if (at.is(der.contextTag(0))) return;
+  demand(at.is(der.contextTag(1, true)) || at.is(der.contextTag(6, true)), 'an email, URI or otherName');
+  for (let i = at.content; i < at.end; i++) {
+    const byte = at.bytes[i] ?? 0;
+    demand(byte > 0x20 && byte < 0x7f, 'an email or URI of printable ASCII without blanks');
+  }
+}
+
+/** SignedCertificateTimestampList of one: two lengths, each the rest (RFC 6962 section 3.3). */
+function lintSctList(at: der.Cursor): void {
+  enter(at, der.TAG.octetString);
+  const { bytes, content, end } = at;
+  const size = (from: number): number => (bytes[from] ?? 0) * 256 + (bytes[from + 1] ?? 0);
+  demand(size(content) === end - content - 2, 'an SCT list of its stated length');
+  demand(size(content + 2) === end - content - 4 && size(content + 2) > 0, 'exactly one SCT');
 }

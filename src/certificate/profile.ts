@@ -44,8 +44,13 @@ export function compileProfile(authority: Authority): Profile {
 
 /** Extension ::= SEQUENCE { extnID, critical DEFAULT FALSE, extnValue } (RFC 5280 section 4.1). */
 export function extension(id: oid.Oid, critical: boolean, value: Uint8Array): Bytes {
+  return der.sequence(extensionHead(id, critical), der.octetString(value));
+}
+
+/** extnID and critical: what an extension begins with, whatever its value. */
+export function extensionHead(id: oid.Oid, critical: boolean): Bytes {
   const flag = critical ? Uint8Array.of(der.TAG.boolean, 1, 0xff) : new Uint8Array();
-  return der.sequence(der.objectIdentifier(id), flag, der.octetString(value));
+  return concat(der.objectIdentifier(id), flag);
 }
 
 const NULL = Uint8Array.of(der.TAG.null, 0);

@@ -9,6 +9,29 @@ export function utf8(text: string): Bytes {
   return encoder.encode(text);
 }
 
+/** Bytes that `text` takes as UTF-8; half of a surrogate pair counts as U+FFFD, as `utf8` writes it. */
+export function utf8Size(text: string): number {
+  let size = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) continue;
+    size += unit < 0x800 ? 1 : 2;
+    const pair = unit >= 0xd800 && unit < 0xdc00 && (text.charCodeAt(i + 1) & 0xfc00) === 0xdc00;
+    if (pair) i++; // four bytes for two units: the two counted, and two more
+  }
+  return size;
+}
+
+/** Writes `text` as UTF-8 at `offset` of a buffer with room for it; returns where it ends. Claims are short and mostly ASCII. */
+export function writeUtf8(out: Uint8Array, offset: number, text: string): number {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit >= 0x80) return offset + encoder.encodeInto(text, out.subarray(offset)).written;
+    out[offset + i] = unit;
+  }
+  return offset + text.length;
+}
+
 /** Throws a TypeError when the bytes are not UTF-8. */
 export function fromUtf8(bytes: Uint8Array): string {
   return strictDecoder.decode(bytes);

@@ -120,6 +120,64 @@ export class DerError extends Error {
   }
 }
 
+/**
+ * Reads one element after another of a buffer under DER's rules (definite, minimal lengths; one-byte tags) and
+ * allocates nothing: after `read`, the fields tell of the element just read, as offsets.
+ */
+export class Cursor {
+  readonly bytes: Uint8Array;
+  tag = 0;
+  start = 0;
+  /** Where the content begins. */
+  content = 0;
+  end = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  /** Throws DerError when no whole element lies between `offset` and `limit`; returns the element's end. */
+  read(offset: number, limit: number): number {
+    const { bytes } = this;
+    const tag = bytes[offset];
+    const first = bytes[offset + 1];
+    if (tag === undefined || first === undefined || offset + 2 > limit)
+      throw new DerError('truncated header', offset);
+    if ((tag & 0x1f) === 0x1f) throw new DerError('multi-byte tag', offset);
+    let content = offset + 2;
+    let length = first;
+    if (first >= 0x80) {
+      const size = first & 0x7f;
+      if (size === 0 || size > 4) throw new DerError('indefinite or oversized length', offset);
+      length = 0;
+      for (let i = 0; i < size; i++) {
+        const byte = bytes[content + i];
+        if (byte === undefined || content + i >= limit) throw new DerError('truncated length', offset);
+        length = length * 256 + byte;
+      }
+      if (lengthSize(length) !== size + 1) throw new DerError('length is not minimal', offset);
+      content += size;
+    }
+    if (content + length > limit) throw new DerError('content runs past its container', offset);
+    this.tag = tag;
+    this.start = offset;
+    this.content = content;
+    this.end = content + length;
+    return this.end;
+  }
+
+  is(tag: number): boolean {
+    return this.tag === tag;
+  }
+
+  /** Whether bytes `from` to `to` (exclusive) are `expected`. */
+  holds(expected: Uint8Array, from = this.content, to = this.end): boolean {
+    if (to - from !== expected.length) return false;
+    for (let i = 0; i < expected.length; i++) if (this.bytes[from + i] !== expected[i]) return false;
+    return true;
+  }
+}
+
 /** A view of one element; nothing is copied. */
 export interface Element {
   readonly tag: number;
@@ -130,36 +188,16 @@ export interface Element {
   readonly end: number;
 }
 
-/** Reads one element at `offset` under DER's rules: definite, minimal lengths and one-byte tags. */
+/** Reads one element at `offset` as Cursor does. */
 export function readElement(bytes: Uint8Array, offset = 0, limit = bytes.length): Element {
-  const tag = bytes[offset];
-  const first = bytes[offset + 1];
-  if (tag === undefined || first === undefined || offset + 2 > limit)
-    throw new DerError('truncated header', offset);
-  if ((tag & 0x1f) === 0x1f) throw new DerError('multi-byte tag', offset);
-  let contentStart = offset + 2;
-  let length = first;
-  if (first >= 0x80) {
-    const size = first & 0x7f;
-    if (size === 0 || size > 4) throw new DerError('indefinite or oversized length', offset);
-    length = 0;
-    for (let i = 0; i < size; i++) {
-      const byte = bytes[contentStart + i];
-      if (byte === undefined || contentStart + i >= limit) throw new DerError('truncated length', offset);
-      length = length * 256 + byte;
-    }
-    if (lengthSize(length) !== size + 1) throw new DerError('length is not minimal', offset);
-    contentStart += size;
-  }
-  const end = contentStart + length;
-  if (end > limit) throw new DerError('content runs past its container', offset);
-  return {
-    tag,
-    raw: bytes.subarray(offset, end),
-    content: bytes.subarray(contentStart, end),
-    start: offset,
-    end,
-  };
+  const { tag, start, content, end } = readAt(bytes, offset, limit);
+  return { tag, raw: bytes.subarray(start, end), content: bytes.subarray(content, end), start, end };
+}
+
+function readAt(bytes: Uint8Array, offset: number, limit: number): Cursor {
+  const cursor = new Cursor(bytes);
+  cursor.read(offset, limit);
+  return cursor;
 }
 
 /** The elements that fill `content` exactly. */

@@ -9,8 +9,10 @@ export interface PemBlock {
 
 /** One block, lines of 64 characters, with its final newline. */
 export function encodePem(label: string, der: Uint8Array): string {
-  const body = base64(der).replace(/.{64}(?=.)/g, '$&\n');
-  return `-----BEGIN ${label}-----\n${body}\n-----END ${label}-----\n`;
+  const body = base64(der);
+  let lines = '';
+  for (let at = 0; at < body.length; at += 64) lines += `${body.slice(at, at + 64)}\n`;
+  return `-----BEGIN ${label}-----\n${lines || '\n'}-----END ${label}-----\n`;
 }
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]{1,64})-----([A-Za-z0-9+/=\s]*)-----END \1-----/g;

@@ -67,12 +67,24 @@ export class Message {
   #value(name: string): unknown {
     const camel = own(this.#fields, name);
     if (!this.#snakeCase) return camel;
-    const proto = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    const proto = protoName(name);
     const snake = proto === name ? undefined : own(this.#fields, proto);
     if (camel !== undefined && snake !== undefined)
       throw malformed(`duplicate field "${name}"`, this.path(name));
     return camel ?? snake;
   }
+}
+
+const protoNames = new Map<string, string>();
+
+/** oidcIdentityToken -> oidc_identity_token; the names are ours and few. */
+function protoName(name: string): string {
+  let proto = protoNames.get(name);
+  if (proto === undefined) {
+    proto = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    protoNames.set(name, proto);
+  }
+  return proto;
 }
 
 function own(fields: Readonly<Record<string, unknown>>, name: string): unknown {

@@ -10,6 +10,8 @@ import {
   fromUtf8,
   hex,
   utf8,
+  utf8Size,
+  writeUtf8,
 } from '../../../src/encoding/bytes.ts';
 
 const bytes = fc.uint8Array({ maxLength: 300 }).map((b) => Uint8Array.from(b));
@@ -38,6 +40,22 @@ describe('text forms of bytes', () => {
     expect(fromUtf8(utf8('é✓\u{1f980}'))).toBe('é✓\u{1f980}');
     expect(() => fromUtf8(Uint8Array.of(0xc0, 0x80))).toThrow(TypeError);
   });
+});
+
+test('UTF-8 sizes and bytes agree with Buffer, surrogate halves included', () => {
+  const text = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((u) => String.fromCharCode(u)) }),
+  );
+  fc.assert(
+    fc.property(text, fc.nat(5), (value, offset) => {
+      const expected = Buffer.from(value, 'utf8');
+      expect(utf8Size(value)).toBe(expected.length);
+      const out = new Uint8Array(offset + expected.length);
+      expect(writeUtf8(out, offset, value)).toBe(out.length);
+      expect(Buffer.from(out.subarray(offset))).toEqual(expected);
+    }),
+  );
 });
 
 test('concat and equal agree with Buffer', () => {
