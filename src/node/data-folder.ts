@@ -73,6 +73,8 @@ export async function openDataFolder(at: string, kind: InstanceKind, now: Instan
 async function claim(path: string, kind: InstanceKind): Promise<Marker> {
   for (const part of ['ca', 'log']) {
     if (await isEmpty(join(path, part))) continue;
+    const late = await readMarker(path); // by another process that has begun since
+    if (late !== undefined) return late;
     throw new InstanceError(
       'marker_missing',
       `${path} has a folder "${part}" but no ${MARKER}: restore ${MARKER} from a backup, or name an empty data folder`,
