@@ -63,9 +63,8 @@ export class Findings {
         for (const key of issue.keys) this.error([...at, key], `is not a known key${suggestion(key, known)}`);
       } else if (issue.code === 'invalid_union') {
         // The branch of the right shape says best what is wrong; where there is none, the union does.
-        const branch = issue.errors.find(
-          (of) => !of.some(({ path: below, code }) => below.length === 0 && WRONG_SHAPE.has(code)),
-        );
+        const branches = issue.errors.filter((errors) => !errors.some(isOfWrongShape));
+        const branch = branches.find((errors) => !errors.some(isOfOtherKeys)) ?? branches[0];
         if (branch === undefined) this.error(at, issue.message);
         else this.#addAll(branch, at);
       } else if (issue.code === 'invalid_key') {
@@ -87,7 +86,21 @@ export class Findings {
   }
 }
 
-const WRONG_SHAPE: ReadonlySet<string> = new Set(['invalid_type', 'invalid_value', 'invalid_format']);
+const WRONG_SHAPE: ReadonlySet<string> = new Set([
+  'invalid_type',
+  'invalid_value',
+  'invalid_format',
+  'invalid_union',
+]);
+
+/** About the value itself rather than something in it. */
+function isOfWrongShape({ path, code }: z.core.$ZodIssue): boolean {
+  return path.length === 0 && WRONG_SHAPE.has(code);
+}
+
+function isOfOtherKeys({ path, code }: z.core.$ZodIssue): boolean {
+  return path.length === 0 && code === 'unrecognized_keys';
+}
 
 /** zod's finding as words. For unknown keys the known ones, as only the schema knows them; `#addAll` makes the sentence. */
 function explain(issue: z.core.$ZodRawIssue): string | undefined {

@@ -56,7 +56,10 @@ const trust = {
     .array(text)
     .optional()
     .describe('Other hosts that jwks_uri may name although private or plain http.'),
-  'max-token-age': duration.optional().describe('Tokens issued longer ago are refused.'),
+  'max-token-age': duration
+    .refine((age) => age >= 1000, 'takes at least 1s')
+    .optional()
+    .describe('Tokens issued longer ago are refused.'),
   'allow-private-addresses': z.boolean().optional().describe('For a * in the host: private addresses too.'),
   'allow-any': z
     .boolean()

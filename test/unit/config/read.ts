@@ -10,11 +10,26 @@ export const configFile = (name: string): string =>
 
 export const kinds = parseProviders(configFile('providers.yaml'));
 
+/** Of a P-256 key that nobody has. */
+export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBmjCCAT+gAwIBAgIUfwXFV3vWJQVD2QhwX+u2vXLXOIswCgYIKoZIzj0EAwIw
+ITENMAsGA1UECgwEVGVzdDEQMA4GA1UEAwwHVGVzdCBDQTAgFw0yNjExMjQyMzU1
+NTJaGA8yMTI2MTAzMTIzNTU1MlowITENMAsGA1UECgwEVGVzdDEQMA4GA1UEAwwH
+VGVzdCBDQTBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABDeW/1VIX0fedRa/aGjl
+k88+xeDsVw3XOjHlwe6ukFSSwnH4vkanm3q9XQ2wSSKA2QIIumgJlikAwkiadTms
+GamjUzBRMB0GA1UdDgQWBBQF4YK+/yJUMOKo77JusjZ1lxh41jAfBgNVHSMEGDAW
+gBQF4YK+/yJUMOKo77JusjZ1lxh41jAPBgNVHRMBAf8EBTADAQH/MAoGCCqGSM49
+BAMCA0kAMEYCIQCTCiO2KUWoCeS2QothbcL3k1t5qf6uS3aeRqe1y5LNmAIhAO1D
+AJwkQV2KmcUe/ickdtKNaLZoDFs9aSJbavv1rE2G
+-----END CERTIFICATE-----
+`;
+
 const files: Readonly<Record<string, string>> = {
   'keys.json':
     '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}',
   'private.json': '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qY", "d": "nWGx"}]}',
   'broken.json': '{',
+  'ca.pem': CERTIFICATE,
   'log.pem':
     '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n',
 };
