@@ -1,0 +1,64 @@
+// Certificate authority: dev.sigstore.fulcio.v2.CA, the same line as REST behind protobuf messages.
+
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import type { ServiceImpl } from '@connectrpc/connect';
+import type { Authority } from '../certificate/authority.ts';
+import type { Certificate } from '../certificate/certificate.ts';
+import type { IssuerListing } from '../config/settings.ts';
+import type { Door } from '../http/app.ts';
+import { pemChain, requestOf } from '../http/signing-cert-v2.ts';
+import { type IssuanceRequest, issue } from '../issuance.ts';
+import type {
+  CA,
+  CreateSigningCertificateRequest,
+  OIDCIssuerSchema,
+  SigningCertificateSchema,
+} from './generated/dev/sigstore/fulcio/v2/ca_pb.ts';
+
+/** Metadata that may carry the token, bare; `authorization` is not read, as Fulcio does not. */
+const TOKEN_METADATA = 'oidcidentitytoken';
+
+export function certificateAuthority(door: Door): ServiceImpl<typeof CA> {
+  return {
+    async createSigningCertificate(message, { requestHeader }) {
+      const line = door.line();
+      const certificate = await issue(parseRequest(message, requestHeader), line, door.clock.now());
+      return answerOf(certificate, line.authority);
+    },
+    getTrustBundle: () => ({ chains: [{ certificates: [...door.line().authority.pem] }] }),
+    getConfiguration: () => ({ issuers: door.listings().map(issuerOf) }),
+  };
+}
+
+function parseRequest(
+  { credentials, key }: CreateSigningCertificateRequest,
+  metadata: Headers,
+): IssuanceRequest {
+  const request = key.case === 'publicKeyRequest' ? key.value : undefined;
+  return requestOf({
+    token: credentials?.oidcIdentityToken,
+    tokenBeside: metadata.get(TOKEN_METADATA) ?? '',
+    csr: key.case === 'certificateSigningRequest' ? key.value : undefined,
+    publicKey: request?.publicKey?.content,
+    signature: request?.proofOfPossession,
+  });
+}
+
+function answerOf(
+  certificate: Certificate,
+  authority: Authority,
+): MessageInitShape<typeof SigningCertificateSchema> {
+  const chain = { certificates: [...pemChain(certificate, authority)] };
+  if (certificate.sct !== undefined)
+    return { certificate: { case: 'signedCertificateEmbeddedSct', value: { chain } } };
+  return { certificate: { case: 'signedCertificateDetachedSct', value: { chain } } };
+}
+
+function issuerOf({
+  issuerUrl,
+  wildcardIssuerUrl = '',
+  ...rest
+}: IssuerListing): MessageInitShape<typeof OIDCIssuerSchema> {
+  if (issuerUrl !== undefined) return { ...rest, issuer: { case: 'issuerUrl', value: issuerUrl } };
+  return { ...rest, issuer: { case: 'wildcardIssuerUrl', value: wildcardIssuerUrl } };
+}

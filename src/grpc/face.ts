@@ -1,0 +1,63 @@
+// gRPC face: every service over gRPC, gRPC-Web and Connect, as one function from request to response.
+
+import { cors, createConnectRouter } from '@connectrpc/connect';
+import type { Compression, UniversalHandlerFn, UniversalServerResponse } from '@connectrpc/connect/protocol';
+import type { Door } from '../http/app.ts';
+import { MAX_BODY } from '../http/body.ts';
+import { certificateAuthority } from './certificate-authority.ts';
+import { problemsAsStatus } from './failure.ts';
+import { CA } from './generated/dev/sigstore/fulcio/v2/ca_pb.ts';
+import { Health } from './generated/grpc/health/v1/health_pb.ts';
+import { health } from './health.ts';
+
+const UNIMPLEMENTED = '12';
+
+/** `compressions` are those that requests may come in; answers are small and go out as they are. */
+export function grpcFace(door: Door, compressions: readonly Compression[] = []): UniversalHandlerFn {
+  const router = createConnectRouter({
+    interceptors: [problemsAsStatus(door)],
+    acceptCompression: [...compressions],
+    compressMinBytes: Number.MAX_SAFE_INTEGER,
+    readMaxBytes: MAX_BODY,
+    jsonOptions: { alwaysEmitImplicit: true }, // as REST does
+  });
+  router.service(CA, certificateAuthority(door));
+  router.service(Health, health(door));
+  const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
+
+  return async (request) => {
+    const browser = request.header.has('origin');
+    if (browser && request.method === 'OPTIONS') return preflight();
+    const handler = handlers.get(new URL(request.url).pathname);
+    const response = handler
+      ? await handler(request)
+      : unknownMethod(request.header.get('content-type') ?? '');
+    return browser ? exposed(response) : response;
+  };
+}
+
+/** A status for gRPC clients, whom a bare 404 tells less; Connect reads the 404. */
+function unknownMethod(contentType: string): UniversalServerResponse {
+  if (!contentType.startsWith('application/grpc')) return { status: 404 };
+  const header = new Headers({ 'content-type': contentType, 'grpc-status': UNIMPLEMENTED });
+  header.set('grpc-message', 'unknown method');
+  return { status: 200, header };
+}
+
+/** Browsers may call from anywhere, as over REST: what counts is the token. */
+function preflight(): UniversalServerResponse {
+  const header = new Headers({
+    'access-control-allow-origin': '*',
+    'access-control-allow-methods': cors.allowedMethods.join(', '),
+    'access-control-allow-headers': [...cors.allowedHeaders, 'oidcidentitytoken'].join(', '),
+    'access-control-max-age': '7200', // seconds; browsers keep it no longer
+  });
+  return { status: 204, header };
+}
+
+function exposed(response: UniversalServerResponse): UniversalServerResponse {
+  const header = new Headers(response.header);
+  header.set('access-control-allow-origin', '*');
+  header.set('access-control-expose-headers', [...cors.exposedHeaders, 'Retry-After'].join(', '));
+  return { ...response, header };
+}
