@@ -2,7 +2,7 @@
 
 import type { Binding } from '../binding.ts';
 import { type Instant, instantOf } from '../clock.ts';
-import { base64url } from '../encoding/bytes.ts';
+import { base64url, utf8 } from '../encoding/bytes.ts';
 import type { Random } from '../encoding/random.ts';
 import { Problem } from '../problem.ts';
 import type { Issuer } from '../token/issuer.ts';
@@ -98,7 +98,7 @@ function replayOf(binding: Binding, mode: ReplayCheck['mode'], keys: BucketKeys)
   const { token } = binding.authorization.identity;
   return {
     mode,
-    tokenHash: base64url(keys.hash(token.signed)),
+    tokenHash: base64url(keys.hash(utf8(token.signed))),
     spkiHash: base64url(binding.spkiHash),
     expiresAt: instantOf(token.expiresAt + REPLAY_MARGIN_MS),
   };
