@@ -12,7 +12,13 @@ export type Claims = ReadonlyMap<string, ClaimValue>;
 
 /** Own members only; nested objects stay as they were parsed, so read them with `member`. */
 export function claimsOf(payload: object): Claims {
-  return new Map(Object.entries(payload) as [string, ClaimValue][]);
+  const members = payload as Readonly<Record<string, ClaimValue>>; // what JSON.parse makes
+  const claims = new Map<string, ClaimValue>();
+  for (const name of Object.keys(members)) {
+    const value = members[name];
+    if (value !== undefined) claims.set(name, value);
+  }
+  return claims;
 }
 
 /** An own member of a nested claim, or undefined where `value` is no object or lacks it. */

@@ -33,7 +33,7 @@ export interface IssuerKeysOptions {
   readonly clock: Clock;
   readonly limits?: Partial<IssuerKeysLimits>;
   readonly credentials?: IssuerCredentials;
-  /** Told about every fetch of an entry's keys: undefined when it succeeded. For logs and metrics. */
+  /** Told about every fetch of an entry's keys: undefined when it succeeded. For logs and metrics; must not throw. */
   readonly observe?: (issuer: Issuer, fault: IssuerFault | undefined) => void;
 }
 

@@ -28,6 +28,7 @@ export interface KeyringParts {
   readonly limits: KeyringLimits;
   /** Whether keys that we do not have may be fetched now; spends from a wildcard's budget. */
   readonly permit: (now: Instant) => boolean;
+  /** Told about every fetch; must not throw. */
   readonly observe: (fault: IssuerFault | undefined) => void;
 }
 
@@ -81,6 +82,7 @@ export class Keyring implements KeyHolder {
       if (isNews(renewed, failed)) return renewed;
     }
     if (failed) return failed;
+    if (this.#fault) throw this.#unreachable(); // a key may well be there, but we cannot look
     throw new Problem('key_id_unknown', { field: 'kid', hint: this.#hintAbout(request) });
   }
 
@@ -116,13 +118,13 @@ export class Keyring implements KeyHolder {
     if (held === undefined) return undefined;
     const { refreshAfterMs, waitAfterMs, maxStaleMs } = this.#parts.limits;
     const age = now - held.at;
-    if (age >= refreshAfterMs && mayFetch && now >= this.#retryAt) void this.refresh();
+    if (age >= refreshAfterMs && mayFetch && !this.#isPaused(now)) void this.refresh();
     if (age < waitAfterMs) return held;
     return age < maxStaleMs && (this.#failures > 0 || !mayFetch) ? held : undefined;
   }
 
   async #fetched(now: Instant, refuse: (() => Problem) | undefined): Promise<HeldKeys> {
-    if (this.#inFlight === undefined && now < this.#retryAt) throw this.#unreachable();
+    if (this.#inFlight === undefined && this.#isPaused(now)) throw this.#unreachable();
     if (refuse) throw refuse();
     if (this.#inFlight === undefined) {
       if (this.#held === undefined && !this.#parts.permit(now))
@@ -141,8 +143,8 @@ export class Keyring implements KeyHolder {
   /** Whether a fetch that this token caused or shared is over; none where the last one was just now. */
   async #isRenewed(now: Instant, refuse: (() => Problem) | undefined): Promise<boolean> {
     if (this.#inFlight === undefined) {
-      if (now < this.#retryAt || Math.abs(now - this.#fetchedAt) < this.#parts.limits.cooldownMs)
-        return false;
+      const isRecent = Math.abs(now - this.#fetchedAt) < this.#parts.limits.cooldownMs;
+      if (isRecent || this.#isPaused(now)) return false;
       if (refuse === undefined) void this.refresh();
     }
     if (refuse) throw refuse();
@@ -153,9 +155,17 @@ export class Keyring implements KeyHolder {
   async #isAwaited(): Promise<boolean> {
     if (this.#waiters >= this.#parts.limits.maxWaiters) return false;
     this.#waiters += 1;
-    await this.#inFlight;
-    this.#waiters -= 1;
+    try {
+      await this.#inFlight;
+    } finally {
+      this.#waiters -= 1;
+    }
     return true;
+  }
+
+  /** After a failed fetch; a clock that was set back must not make the pause longer. */
+  #isPaused(now: Instant): boolean {
+    return now < this.#retryAt && this.#retryAt - now <= this.#parts.limits.maxBackoffMs;
   }
 
   #unreachable(): Problem {

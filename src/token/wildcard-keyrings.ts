@@ -28,10 +28,6 @@ export class WildcardKeyrings implements KeyHolder {
     this.#newRing = newRing;
   }
 
-  get size(): number {
-    return this.#rings.size;
-  }
-
   async candidates(
     request: KeyRequest,
     failed: CandidateKeys | undefined,

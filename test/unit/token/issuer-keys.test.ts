@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Clock, instantOf } from '../../../src/clock.ts';
 import { NodeFetcher } from '../../../src/node/fetcher.ts';
 import { Problem } from '../../../src/problem.ts';
+import type { Fetcher } from '../../../src/token/fetcher.ts';
 import { type Issuer, IssuerDirectory } from '../../../src/token/issuer.ts';
 import type { IssuerFault } from '../../../src/token/issuer-fault.ts';
 import { IssuerKeys, type IssuerKeysOptions } from '../../../src/token/issuer-keys.ts';
@@ -210,7 +211,7 @@ describe('keys', () => {
     issuer.jwks = { status: 410 };
     const token = await issuer.sign({}, { ...long, key: elsewhere.keys[0] });
     clock.pass(31 * second);
-    expect(await outcome(token, keys)).toBe('key_id_unknown'); // this fetch finds that they moved
+    expect(await outcome(token, keys)).toBe('issuer_unreachable'); // this fetch finds that they moved
     clock.pass(31 * second);
     expect(await outcome(token, keys)).toBe('ok');
     expect(issuer.hits).toEqual({ discovery: 2, jwks: 2 });
@@ -313,6 +314,31 @@ describe('an issuer that misbehaves', () => {
     issuer.discovery = 'serve';
     clock.pass(minute);
     expect(await outcome(token, keys)).toBe('ok');
+  });
+
+  it('is asked again soon although the clock was set back', async () => {
+    const keys = keysWith();
+    const token = await issuer.sign({ nbf: 0 }, long);
+    issuer.discovery = 'down';
+    expect(await outcome(token, keys)).toBe('issuer_unreachable');
+    issuer.discovery = 'serve';
+    expect(await outcome(token, keys)).toBe('issuer_unreachable');
+    clock.pass(-hour);
+    expect(await outcome(token, keys)).toBe('ok');
+  });
+
+  it('has one time-out for both documents together', async () => {
+    const through = new NodeFetcher();
+    const timeouts: number[] = [];
+    const slow: Fetcher = {
+      get: (url, options) => {
+        timeouts.push(options.timeoutMs);
+        clock.pass(3 * second);
+        return through.get(url, options);
+      },
+    };
+    expect(await outcome(await issuer.sign({}, long), keysWith({ fetcher: slow }))).toBe('ok');
+    expect(timeouts).toEqual([5 * second, 2 * second]);
   });
 
   it('does not make tokens pile up: beyond a number they are turned away at once', async () => {

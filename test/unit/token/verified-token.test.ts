@@ -110,6 +110,10 @@ describe('a good token', () => {
       await expect(check(await twins.sign({}, { key }), entry({ url: twins.url }))).resolves.toBeDefined();
   });
 
+  it('may end in a newline, as a file with it does', async () => {
+    await expect(check(`${await issuer.sign()}\n`)).resolves.toBeDefined();
+  });
+
   it('goes to the entry with its audience, the first where it has several', async () => {
     const ci = entry({ name: 'ci', audiences: ['ci'] });
     const people = entry({ name: 'people', audiences: ['people'] });
@@ -142,9 +146,8 @@ describe('a token is refused', () => {
     ['four segments', 'a.b.c.d', 'token_malformed'],
     ['sixteen thousand dots', '.'.repeat(16_000), 'token_malformed'],
     ['an empty header', '.e30.AA', 'token_malformed'],
-    ['characters outside base64url', 'e30.e30.A+', 'token_malformed'],
+    ['characters outside base64url', 'e3+.e30.AA', 'token_malformed'],
     ['padding', 'e30=.e30.AA', 'token_malformed'],
-    ['white space', ' e30.e30.AA', 'token_malformed'],
     ['a header that is not JSON', `${segment('{')}.e30.AA`, 'token_malformed'],
     ['a header that is an array', `${segment('[]')}.e30.AA`, 'token_malformed'],
     ['a header that is null', `${segment('null')}.e30.AA`, 'token_malformed'],
