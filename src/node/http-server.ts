@@ -1,7 +1,7 @@
 // HTTP server: a fetch handler on a socket, with the time-outs a public port needs and a drain that finishes what it took.
 
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo, Server } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 
 export type FetchHandler = (request: Request) => Response | Promise<Response>;
@@ -12,8 +12,11 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-const SERVER_OPTIONS = {
-  maxHeaderSize: 32 * 1024, // a 16 KiB token may travel in Authorization
+/** A 16 KiB token may travel in a header. */
+export const MAX_HEADER_BYTES = 32 * 1024;
+
+export const SERVER_OPTIONS = {
+  maxHeaderSize: MAX_HEADER_BYTES,
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   keepAliveTimeout: 30_000,
@@ -40,7 +43,7 @@ export async function listen(handler: FetchHandler, host: string, port: number):
   };
 }
 
-function bound(server: Server, host: string, port: number): Promise<void> {
+export function bound(server: Server, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, host, () => {
