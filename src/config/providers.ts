@@ -25,18 +25,22 @@ const textRule: z.ZodType<TextRule> = z.union(
   'takes a name, a template, { uri } or { base, path }',
 );
 
-const sanRule = z.union(
-  [
-    z.strictObject({ email: textRule }).transform(({ email }): SanRule => ({ kind: 'email', value: email })),
-    z.strictObject({ uri: textRule }).transform(({ uri }): SanRule => {
-      return { kind: 'uri', value: typeof uri === 'string' ? { uri } : uri };
-    }),
-    z.strictObject({ 'other-name': textRule }).transform(({ 'other-name': value }): SanRule => {
-      return { kind: 'other-name', value };
-    }),
-  ],
-  'takes { email }, { uri } or { other-name }',
-);
+const sanRule = z
+  .strictObject({
+    email: textRule.optional(),
+    uri: textRule.optional(),
+    'other-name': textRule.optional(),
+  })
+  .transform(({ email, uri, 'other-name': otherName }, context): SanRule => {
+    const given: SanRule[] = [];
+    if (email !== undefined) given.push({ kind: 'email', value: email });
+    if (uri !== undefined) given.push({ kind: 'uri', value: typeof uri === 'string' ? { uri } : uri });
+    if (otherName !== undefined) given.push({ kind: 'other-name', value: otherName });
+    const [only, second] = given;
+    if (only !== undefined && second === undefined) return only;
+    context.addIssue({ code: 'custom', message: 'takes exactly one of email, uri and other-name' });
+    return z.NEVER;
+  });
 
 const check = z.enum(CHECKS);
 

@@ -46,6 +46,7 @@ class Tokenizer {
   #at = 0;
   /** The next text loses its leading white space. */
   #trims = false;
+  #counted = { at: 0, line: 1, column: 0 };
 
   constructor(text: string) {
     this.#text = text;
@@ -183,10 +184,16 @@ class Tokenizer {
     this.#tokens.push(token);
   }
 
+  /** Counts on from the last place, so that many tokens on a long line stay cheap. */
   #place(at: number): Place {
-    const before = this.#text.slice(0, at);
-    const lineStart = before.lastIndexOf('\n') + 1;
-    return { line: before.split('\n').length, column: utf8(before.slice(lineStart)).length };
+    const from = at < this.#counted.at ? { at: 0, line: 1, column: 0 } : this.#counted;
+    const between = this.#text.slice(from.at, at);
+    const lastBreak = between.lastIndexOf('\n');
+    const line = from.line + between.split('\n').length - 1;
+    const column =
+      lastBreak < 0 ? from.column + utf8(between).length : utf8(between.slice(lastBreak + 1)).length;
+    this.#counted = { at, line, column };
+    return { line, column };
   }
 
   #fail(message: string, at: number): never {
