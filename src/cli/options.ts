@@ -15,6 +15,8 @@ export interface ServeFlags {
   host?: string;
   port?: number;
   grpcPort?: number;
+  grpcTlsCertificate?: string;
+  grpcTlsKey?: string;
   metricsPort?: number;
   log?: string;
   logPublicKey?: string;
@@ -37,6 +39,8 @@ export function addServeFlags(command: Command): Command {
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
     .option('--port <n>', 'HTTP port (default: 5555)', portNumber)
     .option('--grpc-port <n>', 'gRPC port (default: 5554)', portNumber)
+    .option('--grpc-tls-certificate <file>', 'PEM certificate (and chain) with which gRPC is served over TLS')
+    .option('--grpc-tls-key <file>', 'PEM private key of that certificate')
     .option('--metrics-port <n>', 'Prometheus port, always on loopback (default: 2112)', portNumber)
     .option('--log <where>', "builtin, none (or ''), or the URL of an RFC 6962 log (default: builtin)")
     .option(
@@ -92,6 +96,10 @@ function withFlags(settings: Settings, flags: ServeFlags): Settings {
   if ((flags.caChain === undefined) !== (flags.caKey === undefined)) {
     throw new Error('--ca-chain and --ca-key go together');
   }
+  if ((flags.grpcTlsCertificate === undefined) !== (flags.grpcTlsKey === undefined)) {
+    throw new Error('--grpc-tls-certificate and --grpc-tls-key go together');
+  }
+  const { grpcTlsCertificate: certificate, grpcTlsKey: tlsKey } = flags;
   const { caChain: chain, caKey: key, caKeyPassphraseFile: passphraseFile, keyPassphraseFile } = flags;
   return {
     ...settings,
@@ -99,6 +107,7 @@ function withFlags(settings: Settings, flags: ServeFlags): Settings {
     host: flags.host ?? settings.host,
     port: flags.port ?? settings.port,
     grpcPort: flags.grpcPort ?? settings.grpcPort,
+    ...(certificate === undefined || tlsKey === undefined ? {} : { grpcTls: { certificate, key: tlsKey } }),
     metricsPort: flags.metricsPort ?? settings.metricsPort,
     log: flags.log === undefined ? settings.log : logOf(flags.log, flags.logPublicKey),
     clientSigningAlgorithms: flags.clientSigningAlgorithms?.split(',') ?? settings.clientSigningAlgorithms,

@@ -15,6 +15,8 @@ export interface GeneralSettings {
   /** 0 takes any free port. */
   readonly port: number;
   readonly grpcPort: number;
+  /** Paths of PEM files; without them gRPC is served in clear. */
+  readonly grpcTls?: { readonly certificate: string; readonly key: string };
   readonly metricsPort: number;
   readonly drainDelayMs: number;
   /** Folder. */
@@ -56,6 +58,7 @@ export function readGeneralSettings(root: MapNode, reader: Reader): GeneralSetti
     host: general.host,
     port: general.port,
     grpcPort: general['grpc-port'],
+    ...defined('grpcTls', grpcTlsOf(general, findings)),
     metricsPort: general['metrics-port'],
     drainDelayMs: general['drain-delay'],
     data: general.data,
@@ -75,6 +78,15 @@ function checkPorts(general: General, findings: Findings): void {
     if (taken !== undefined && general[name] !== 0)
       findings.error([name], `takes another port than ${taken}`);
   }
+}
+
+function grpcTlsOf(general: General, findings: Findings): GeneralSettings['grpcTls'] {
+  const { 'grpc-tls-certificate': certificate, 'grpc-tls-key': key } = general;
+  if (certificate !== undefined && key !== undefined) return { certificate, key };
+  if (certificate !== undefined)
+    findings.error(['grpc-tls-key'], 'is missing; grpc-tls-certificate needs it');
+  if (key !== undefined) findings.error(['grpc-tls-certificate'], 'is missing; grpc-tls-key needs it');
+  return undefined;
 }
 
 function logOf(log: General['log'], reader: Reader): LogSettings {

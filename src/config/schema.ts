@@ -97,6 +97,12 @@ const general = {
   host: text.describe('Address to listen on.').default('127.0.0.1'),
   port: port.describe('REST; 0 takes any free one.').default(5555),
   'grpc-port': port.describe('gRPC; 0 takes any free one.').default(5554),
+  'grpc-tls-certificate': text
+    .optional()
+    .describe(
+      'PEM file: the certificate of the gRPC listener, with those that lead to its root; in clear without.',
+    ),
+  'grpc-tls-key': text.optional().describe('PEM file: the private key of grpc-tls-certificate.'),
   'metrics-port': port.describe('Prometheus metrics; 0 takes any free one.').default(2112),
   'drain-delay': duration
     .describe('How long to serve on after SIGTERM, for load balancers to notice.')

@@ -1,6 +1,7 @@
 // Service: one instance wired for Node: keys, log, issuers, limits, and the listeners.
 
 import { readFileSync } from 'node:fs';
+import { compressionGzip } from '@connectrpc/connect-node';
 import { Hono } from 'hono';
 import type { Admitter } from '../admission/admission.ts';
 import { BucketKeys } from '../admission/bucket-key.ts';
@@ -11,6 +12,7 @@ import type { Authority } from '../certificate/authority.ts';
 import { compileProfile } from '../certificate/profile.ts';
 import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
+import { grpcFace } from '../grpc/face.ts';
 import { createApp, type Door, type Face } from '../http/app.ts';
 import { authorityReadiness, signerReadiness, type Unreadiness } from '../http/health.ts';
 import { logRoutes } from '../http/log.ts';
@@ -22,6 +24,8 @@ import { IssuerDirectory } from '../token/issuer.ts';
 import { IssuerKeys } from '../token/issuer-keys.ts';
 import { VERSION } from '../version.ts';
 import { NodeFetcher } from './fetcher.ts';
+import { grpcListener } from './grpc-listener.ts';
+import { type GrpcServer, listenGrpc } from './grpc-server.ts';
 import { type FetchHandler, listen } from './http-server.ts';
 import { type ExistingCa, ephemeralInstance, type Instance, openInstance } from './instance.ts';
 import type { Logger } from './logger.ts';
@@ -42,6 +46,8 @@ export interface ServiceOptions {
 export interface Service {
   /** Where the certificate API answers, without a final slash. */
   readonly url: string;
+  /** Where gRPC, gRPC-Web and Connect answer. */
+  readonly grpcUrl: string;
   readonly metricsUrl: string;
   /** Goes unready, waits `delayMs`, finishes what was accepted, publishes the log, lets go of the data folder. */
   close(delayMs?: number): Promise<void>;
@@ -106,20 +112,45 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     onBug: (cause) => logger.error({ err: cause }, 'answered with 500'),
   };
   answer = createApp(door, logFaces(door, builtin, url, instance.authority)).fetch;
+  const grpc = await grpcServer(settings, door, logger);
   const metricsServer = await listen(metricsHandler(metrics), LOOPBACK, settings.metricsPort);
   void keysets.warm(settings.issuers.map(({ issuer }) => issuer));
 
   return {
     url,
+    grpcUrl: `${settings.grpcTls === undefined ? 'http' : 'https'}://${authorityPart(settings.host, grpc.port)}`,
     metricsUrl: `http://${LOOPBACK}:${metricsServer.port}/metrics`,
     async close(delayMs = 0) {
       draining = true;
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
-      await server.close();
+      await Promise.all([server.close(), grpc.close()]);
       await builtin?.close();
       await metricsServer.close();
     },
   };
+}
+
+/** Throws an Error with a sentence when the certificate or the key cannot be used. */
+async function grpcServer(
+  { host, grpcPort, grpcTls }: Settings,
+  door: Door,
+  logger: Logger,
+): Promise<GrpcServer> {
+  const face = grpcFace(door, [compressionGzip]);
+  const listener = grpcListener(face, (cause) =>
+    logger.debug({ err: cause }, 'a gRPC answer did not reach its client'),
+  );
+  if (grpcTls === undefined) return listenGrpc(listener, host, grpcPort);
+  const tls = { certificate: readTls(grpcTls.certificate), key: readTls(grpcTls.key) };
+  return listenGrpc(listener, host, grpcPort, tls);
+}
+
+function readTls(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Error(`the TLS file ${file} of gRPC cannot be read`, { cause });
+  }
 }
 
 /** The read side of the built-in log, where there is one. */

@@ -44,6 +44,8 @@ describe('settings', () => {
           'host',
           'port',
           'grpc-port',
+          'grpc-tls-certificate',
+          'grpc-tls-key',
           'metrics-port',
           'drain-delay',
           'data',
@@ -75,6 +77,8 @@ describe('settings', () => {
 host: "::"
 port: 0
 grpc-port: 0
+grpc-tls-certificate: grpc.pem
+grpc-tls-key: grpc-key.pem
 metrics-port: 9090
 drain-delay: 1m30s
 data: /var/lib/mayfly
@@ -100,6 +104,7 @@ rate-limits:
       host: '::',
       port: 0,
       grpcPort: 0,
+      grpcTls: { certificate: 'grpc.pem', key: 'grpc-key.pem' },
       metricsPort: 9090,
       drainDelayMs: 90_000,
       data: '/var/lib/mayfly',
@@ -163,6 +168,8 @@ describe('mistakes', () => {
     ['drain-delay: 30', ['1 drain-delay: takes a number with a unit, such as 90s, 15m, 1h or 1h30m']],
     ['drain-delay: 30 s', ['1 drain-delay: takes a number with a unit, such as 90s, 15m, 1h or 1h30m']],
     ['port: 5554', ['1 grpc-port: takes another port than port']],
+    ['grpc-tls-certificate: a.pem', ['1 grpc-tls-key: is missing; grpc-tls-certificate needs it']],
+    ['grpc-tls-key: a.pem', ['1 grpc-tls-certificate: is missing; grpc-tls-key needs it']],
     ['log: no', ['1 log: takes builtin, none, the URL of an RFC 6962 log, or { url, public-key }']],
     ['log: {url: x}', ['1 log.url: takes a URL that begins with https:// or http://']],
     ['log: {url: "https://l.example", public-key: x}', ['1 log.public-key: takes a PUBLIC KEY in PEM']],
