@@ -7,7 +7,7 @@ interface File {
   durable: Uint8Array<ArrayBuffer>;
   current: Uint8Array<ArrayBuffer>;
   /** Writes since the last sync. */
-  pending: { readonly at: number; readonly bytes: Uint8Array }[];
+  pending: ('emptied' | { readonly at: number; readonly bytes: Uint8Array })[];
 }
 
 export type Operation =
@@ -42,6 +42,7 @@ export class FakeDisk implements Disk {
       if (writing) {
         file ??= { durable: new Uint8Array(), current: new Uint8Array(), pending: [] };
         file.current = new Uint8Array();
+        file.pending.push('emptied');
         this.#names.set(path, file);
       }
       this.#open.set(this.#next, { path, file });
@@ -117,12 +118,13 @@ export class FakeDisk implements Disk {
       const known = files.get(file);
       if (known !== undefined) return known;
       const left: File = { durable: file.durable.slice(), current: new Uint8Array(), pending: [] };
-      for (const { at, bytes } of file.pending) {
+      for (const change of file.pending) {
         // Pages reach the disk in any order, and a write may reach it in part.
         const roll = chance();
-        if (roll < 0.4) apply(left, 'durable', at, bytes);
+        if (change === 'emptied') left.durable = roll < 0.5 ? new Uint8Array() : left.durable;
+        else if (roll < 0.4) apply(left, 'durable', change.at, change.bytes);
         else if (roll < 0.7)
-          apply(left, 'durable', at, bytes.subarray(0, Math.floor(chance() * bytes.length)));
+          apply(left, 'durable', change.at, change.bytes.subarray(0, Math.floor(chance() * change.bytes.length)));
       }
       left.current = left.durable.slice();
       files.set(file, left);
@@ -170,7 +172,10 @@ export class FakeDisk implements Disk {
     if (fault !== undefined && fault !== 'after' && file !== undefined) file.pending = [];
     if (fault === 'before' || fault === 'half') throw failure('EIO', path);
     if (file !== undefined) {
-      for (const { at, bytes } of file.pending) apply(file, 'durable', at, bytes);
+      for (const change of file.pending) {
+        if (change === 'emptied') file.durable = new Uint8Array();
+        else apply(file, 'durable', change.at, change.bytes);
+      }
       file.pending = [];
     } else {
       for (const names of [this.#names, this.#durableNames]) {
