@@ -1,17 +1,17 @@
 // What tests of the log share: keys, entries, a log in a throw-away folder, and a schedule that never fires by itself.
 
-import { createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto';
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { afterAll } from 'vitest';
 import { type Clock, type Instant, instantOf } from '../../../src/clock.ts';
 import type { Bytes } from '../../../src/encoding/bytes.ts';
 import type { Signer } from '../../../src/key/signer.ts';
-import type { PrecertEntry } from '../../../src/log/log.ts';
 import type { OpenLog } from '../../../src/log/open-log.ts';
 import type { Schedule } from '../../../src/log/schedule.ts';
 import { type FileLogOptions, openFileLog } from '../../../src/node/file-log.ts';
 import { sha256 } from '../../../src/node/native-digest.ts';
+import { CHAIN, entryOf } from './entries.ts';
 
 export { sha256 };
 
@@ -34,18 +34,7 @@ export function ed25519Signer(): Signer {
   };
 }
 
-/** Distinct for each `n`; the log does not look inside. */
-export function entryOf(n: number, size = 900): PrecertEntry {
-  const tbs = createHash('sha512').update(`tbs ${n}`).digest();
-  return {
-    issuerKeyHash: sha256(Buffer.from('issuer key')),
-    tbs: Buffer.concat([tbs, Buffer.alloc(size, n)]),
-    precertificate: Buffer.concat([Buffer.from(`precertificate ${n} `), tbs, Buffer.alloc(size, n + 1)]),
-    chain: CHAIN,
-  };
-}
-
-export const CHAIN: readonly Bytes[] = [Buffer.from('the intermediate'), Buffer.from('the root')];
+export { CHAIN, entryOf };
 
 /** Runs what is due only when told to. */
 export class ManualSchedule {
