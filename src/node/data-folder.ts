@@ -95,19 +95,23 @@ async function claim(path: string, kind: InstanceKind): Promise<Marker> {
 }
 
 /**
- * Makes the part `name`, a folder of files with mode 0600, unless it has been made before. The files appear together,
+ * Makes the part `name`, a folder of files with mode 0600, unless it has been made before; resolves whether it is there, as
+ * `make` may find that it cannot be made now. The files appear together,
  * by one rename, once they are durable: a crash leaves all or none, and of two processes only one succeeds.
  */
 export async function providePart(
   { path }: DataFolder,
   name: string,
-  make: () => Promise<ReadonlyMap<string, string>>,
-): Promise<void> {
+  make: () => Promise<ReadonlyMap<string, string> | undefined>,
+): Promise<boolean> {
   const marker = await readMarker(path);
-  if (marker === undefined || marker.made.includes(name)) return;
+  if (marker === undefined) return false;
+  if (marker.made.includes(name)) return true;
   const target = join(path, name);
   if (await isEmpty(target)) {
-    const staged = await stage(path, await make());
+    const files = await make();
+    if (files === undefined) return false;
+    const staged = await stage(path, files);
     try {
       await rename(staged, target); // fails where the folder has something in it
     } catch (error) {
@@ -117,6 +121,7 @@ export async function providePart(
     await syncFolder(systemDisk, path);
   }
   await record(path, name);
+  return true;
 }
 
 async function record(path: string, part: string): Promise<void> {

@@ -85,18 +85,22 @@ function clearServer(answer: NodeListener, sessions: Set<Http2Session>): Server 
 
 /** TLS 1.3 as Fulcio demands; ALPN tells HTTP/2 and HTTP/1.1 apart. */
 function secureServer(answer: NodeListener, sessions: Set<Http2Session>, tls: TlsIdentity): Server {
-  const server = createSecureServer(
-    {
-      ...HTTP2_OPTIONS,
-      ...SERVER_OPTIONS,
-      allowHTTP1: true,
-      cert: tls.certificate,
-      key: tls.key,
-      minVersion: 'TLSv1.3',
-      handshakeTimeout: SILENCE,
-    },
-    answer,
-  );
+  const options = {
+    ...HTTP2_OPTIONS,
+    ...SERVER_OPTIONS,
+    allowHTTP1: true,
+    cert: tls.certificate,
+    key: tls.key,
+    minVersion: 'TLSv1.3',
+    handshakeTimeout: SILENCE,
+  } as const;
+  let server: Http2SecureServer;
+  try {
+    server = createSecureServer(options, answer);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : '';
+    throw new Error(`the TLS certificate and key of gRPC cannot be used: ${reason}`, { cause });
+  }
   watch(server, sessions);
   return server;
 }

@@ -1,10 +1,12 @@
 // Instance: the authority and log keys that a process runs with, from its data folder, from given files, or from memory alone.
 
 import type { KeyObject } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Authority, openAuthority } from '../certificate/authority.ts';
 import { AuthorityError } from '../certificate/authority-error.ts';
+import type { Parent } from '../certificate/ca-certificate.ts';
 import { readCaCertificate } from '../certificate/ca-reader.ts';
 import { readChain } from '../certificate/chain.ts';
 import type { Clock } from '../clock.ts';
@@ -31,11 +33,21 @@ import {
   makeCa,
   makeEcdsaKey,
   makeEd25519Key,
+  makeTimestampAuthority,
   type NewCa,
 } from './new-ca.ts';
 
+/** What a timestamp authority is made of. */
+export interface TimestampMaterial {
+  readonly signer: Signer;
+  /** DER, its own certificate first, the root last. */
+  readonly chain: readonly Bytes[];
+}
+
 export interface Instance {
   readonly authority: Authority;
+  /** Undefined where the root key was gone before it could be made. */
+  readonly timestamp?: TimestampMaterial;
   /** ECDSA P-256: signs SCTs and tree heads. */
   readonly logSigner: Signer;
   /** Ed25519: cosigns checkpoints. */
@@ -73,7 +85,8 @@ export interface InstanceOptions extends EphemeralOptions {
 
 /**
  * The instance of a data folder. The first start makes what is missing: `ca/` (root and intermediate, certificate
- * and key each, unless `ca` names existing ones) and `log/` (log.key, note.key). `ca/root.key` is not read after that
+ * and key each, unless `ca` names existing ones), `log/` (log.key, note.key) and `timestamp/` (chain.pem,
+ * timestamp.key). `ca/root.key` is not read after that
  * and may be taken away. What has been made once is never made again. Throws InstanceError.
  */
 export async function openInstance(options: InstanceOptions): Promise<Instance> {
@@ -85,8 +98,8 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
   }
   try {
     const folder = await openDataFolder(options.folder, options.kind, options.clock.now());
-    await makeParts(folder, options);
-    return await load(folder, options);
+    const { timestamp } = await makeParts(folder, options);
+    return await load(folder, options, timestamp);
   } catch (error) {
     if (codeOf(error) === undefined || !(error instanceof Error)) throw error;
     const sentence = `the data folder ${options.folder} cannot be used: ${error.message}`;
@@ -94,7 +107,7 @@ export async function openInstance(options: InstanceOptions): Promise<Instance> 
   }
 }
 
-async function makeParts(folder: DataFolder, options: InstanceOptions): Promise<void> {
+async function makeParts(folder: DataFolder, options: InstanceOptions): Promise<{ timestamp: boolean }> {
   const pemOf = (key: KeyObject): string => writePrivateKey(key, options.random, options.passphrase);
   if (options.ca === undefined) {
     await providePart(folder, 'ca', async () => {
@@ -116,9 +129,37 @@ async function makeParts(folder: DataFolder, options: InstanceOptions): Promise<
         ['note.key', pemOf(makeEd25519Key())],
       ]),
   );
+  return { timestamp: await makeTimestampPart(folder, options) };
 }
 
-async function load({ path }: DataFolder, options: InstanceOptions): Promise<Instance> {
+/** Made while the root key is at hand; an instance whose root key is gone does without. */
+function makeTimestampPart(folder: DataFolder, options: InstanceOptions): Promise<boolean> {
+  return providePart(folder, 'timestamp', async () => {
+    const root = options.ca === undefined ? await rootAtHand(folder, options) : undefined;
+    if (options.ca === undefined && root === undefined) return undefined;
+    const made = await makeTimestampAuthority({ ...options, now: options.clock.now() }, root);
+    return new Map([
+      ['chain.pem', made.chain.map((der) => encodePem('CERTIFICATE', der)).join('')],
+      ['timestamp.key', writePrivateKey(made.key, options.random, options.passphrase)],
+    ]);
+  });
+}
+
+async function rootAtHand(
+  { path }: DataFolder,
+  { passphrase }: InstanceOptions,
+): Promise<Parent | undefined> {
+  const file = join(path, 'ca', 'root.key');
+  if (!existsSync(file)) return undefined;
+  const [certificate] = readChain(await read(join(path, 'ca', 'root.pem')));
+  return certificate && { certificate, signer: nativeSigner(await loadKey(file, passphrase, [])) };
+}
+
+async function load(
+  { path }: DataFolder,
+  options: InstanceOptions,
+  hasTimestamp: boolean,
+): Promise<Instance> {
   const { passphrase } = options;
   const warnings = await collect([permissionWarning(path)]);
   const own = async (name: string): Promise<KeyObject> => {
@@ -138,21 +179,34 @@ async function load({ path }: DataFolder, options: InstanceOptions): Promise<Ins
       : await existingAuthority(options.ca, options, warnings);
   const logSigner = nativeSigner(await own('log/log.key'));
   const noteSigner = nativeSigner(await own('log/note.key'));
-  requireDistinct(authority, logSigner, noteSigner);
-  return { authority, logSigner, noteSigner, folder: path, warnings };
+  let timestamp: TimestampMaterial | undefined;
+  if (hasTimestamp) {
+    const chain = readChain(await read(join(path, 'timestamp', 'chain.pem')));
+    timestamp = { chain, signer: nativeSigner(await own('timestamp/timestamp.key')) };
+  } else {
+    warnings.push(
+      'there is no timestamp authority: ca/root.key was already gone when it would have been made',
+    );
+  }
+  requireDistinct([authority.signer, logSigner, noteSigner, timestamp?.signer]);
+  return { authority, logSigner, noteSigner, ...(timestamp && { timestamp }), folder: path, warnings };
 }
 
 /** An instance in memory: all keys but the one of a given `ca` are gone with the process. Throws InstanceError. */
 export async function ephemeralInstance(options: EphemeralOptions): Promise<Instance> {
   const warnings: string[] = [];
   let authority: Authority;
+  let parent: Parent | undefined;
   if (options.ca === undefined) {
-    const { root, intermediate, intermediateKey } = await newCa(options);
+    const { root, rootKey, intermediate, intermediateKey } = await newCa(options);
     authority = await open([intermediate, root], intermediateKey, options);
+    parent = { certificate: root, signer: nativeSigner(rootKey) };
   } else authority = await existingAuthority(options.ca, options, warnings);
+  const { chain, key } = await makeTimestampAuthority({ ...options, now: options.clock.now() }, parent);
+  const timestamp = { chain, signer: nativeSigner(key) };
   const logSigner = nativeSigner(makeEcdsaKey());
   const noteSigner = nativeSigner(makeEd25519Key());
-  return { authority, logSigner, noteSigner, warnings };
+  return { authority, logSigner, noteSigner, timestamp, warnings };
 }
 
 function newCa(options: EphemeralOptions): Promise<NewCa> {
@@ -225,9 +279,9 @@ async function collect(sentences: readonly Promise<string | undefined>[]): Promi
 }
 
 /** A key with two purposes lets a signature made for one pass for the other. */
-function requireDistinct(authority: Authority, logSigner: Signer, noteSigner: Signer): void {
-  const keys = [authority.signer, logSigner, noteSigner].map(({ publicKey }) => hex(publicKey));
+function requireDistinct(signers: readonly (Signer | undefined)[]): void {
+  const keys = signers.flatMap((signer) => (signer === undefined ? [] : [hex(signer.publicKey)]));
   if (new Set(keys).size === keys.length) return;
-  const sentence = 'CA, log and checkpoint need a key each, and two of them have the same';
+  const sentence = 'CA, log, checkpoint and timestamps need a key each, and two of them have the same';
   throw new InstanceError('keys_shared', sentence);
 }

@@ -1,16 +1,24 @@
 // New CA: the root and the intermediate of a fresh instance, each with a key of its own.
 
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { type Creation, createIntermediate, createRoot } from '../certificate/ca-certificate.ts';
+import {
+  type CaName,
+  type Creation,
+  createIntermediate,
+  createRoot,
+  createTimestampCertificate,
+  type Parent,
+} from '../certificate/ca-certificate.ts';
 import type { Bytes } from '../encoding/bytes.ts';
 import type { InstanceKind } from './data-folder.ts';
 import { nativeSigner } from './native-signer.ts';
 
-/** organizationName of both CA certificates, and each one's commonName. */
+/** organizationName of all certificates, and each one's commonName. */
 export interface InstanceNames {
   readonly organization: string;
   readonly root: string;
   readonly intermediate: string;
+  readonly timestamp: string;
 }
 
 export type CaCurve = 'P-256' | 'P-384';
@@ -30,11 +38,17 @@ export interface NewCa {
 }
 
 const NAMES: Readonly<Record<InstanceKind, InstanceNames>> = {
-  serve: { organization: 'Mayfly', root: 'Mayfly root', intermediate: 'Mayfly intermediate' },
+  serve: {
+    organization: 'Mayfly',
+    root: 'Mayfly root',
+    intermediate: 'Mayfly intermediate',
+    timestamp: 'Mayfly timestamp authority',
+  },
   dev: {
     organization: 'Mayfly development (untrusted)',
     root: 'Mayfly development root',
     intermediate: 'Mayfly development intermediate',
+    timestamp: 'Mayfly development timestamp authority',
   },
 };
 
@@ -50,6 +64,33 @@ export async function makeCa(options: NewCaOptions): Promise<NewCa> {
     options,
   );
   return { root: certificate, rootKey, intermediate: below, intermediateKey };
+}
+
+export interface NewTimestampAuthority {
+  /** Its certificate first, the root last. */
+  readonly chain: readonly Bytes[];
+  readonly key: KeyObject;
+}
+
+/**
+ * A timestamp authority under `root`; without one, as beside an operator's own CA, under a root of its own whose key is
+ * thrown away.
+ */
+export async function makeTimestampAuthority(
+  options: NewCaOptions,
+  root?: Parent,
+): Promise<NewTimestampAuthority> {
+  const { organization, timestamp } = options.names ?? NAMES[options.kind];
+  const parent = root ?? (await makeRoot({ organization, commonName: `${timestamp} root` }, options));
+  const key = makeEcdsaKey();
+  const name = { organization, commonName: timestamp };
+  const certificate = await createTimestampCertificate(name, nativeSigner(key).publicKey, parent, options);
+  return { chain: [certificate, parent.certificate], key };
+}
+
+async function makeRoot(name: CaName, options: NewCaOptions): Promise<Parent> {
+  const signer = nativeSigner(makeEcdsaKey(options.curve));
+  return { certificate: await createRoot(name, signer, options), signer };
 }
 
 export function makeEcdsaKey(namedCurve: CaCurve = 'P-256'): KeyObject {

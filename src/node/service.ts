@@ -62,9 +62,12 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const instance = await instanceOf(options);
   for (const warning of instance.warnings) logger.warn(warning);
 
+  await using opened = new AsyncDisposableStack(); // closes all of it when a later part cannot be opened
+
   // The log wants to know its address before it opens, and the address is only known once bound: bind first, answer later.
   let answer: FetchHandler = () => new Response(null, { status: 503, headers: { 'retry-after': '1' } });
   const server = await listen((request) => answer(request), settings.host, settings.port);
+  opened.defer(() => server.close());
   const url = `http://${authorityPart(settings.host, server.port)}`;
   const { log, builtin } = await openTransparency({
     settings: settings.log,
@@ -73,6 +76,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     clock,
     logger,
   });
+  opened.defer(async () => builtin?.close());
   const trust = trustOf(settings);
   const metrics = createMetrics(
     VERSION,
@@ -113,7 +117,9 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   };
   answer = createApp(door, logFaces(door, builtin, url, instance.authority)).fetch;
   const grpc = await grpcServer(settings, door, logger);
+  opened.defer(() => grpc.close());
   const metricsServer = await listen(metricsHandler(metrics), LOOPBACK, settings.metricsPort);
+  opened.move();
   void keysets.warm(settings.issuers.map(({ issuer }) => issuer));
 
   return {

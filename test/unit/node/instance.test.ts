@@ -38,6 +38,8 @@ const FILES = [
   'instance.json',
   'log/log.key',
   'log/note.key',
+  'timestamp/chain.pem',
+  'timestamp/timestamp.key',
 ];
 const KEYS = FILES.filter((name) => name.endsWith('.key'));
 
@@ -69,8 +71,10 @@ const contents = async (): Promise<Map<string, string>> =>
     await Promise.all(FILES.map(async (name) => [name, await readFile(join(folder, name), 'utf8')] as const)),
   );
 
-const keysOf = ({ authority, logSigner, noteSigner }: Instance): string[] =>
-  [authority.signer, logSigner, noteSigner].map(({ publicKey }) => hex(publicKey));
+const keysOf = ({ authority, logSigner, noteSigner, timestamp }: Instance): string[] =>
+  [authority.signer, logSigner, noteSigner, timestamp?.signer].flatMap((signer) =>
+    signer ? [hex(signer.publicKey)] : [],
+  );
 
 const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o777;
 
@@ -78,7 +82,7 @@ describe('first start', () => {
   test('makes root, intermediate and log keys, for the owner alone', async () => {
     const instance = await start();
     expect(await list()).toEqual(FILES);
-    for (const name of ['', 'ca', 'log']) expect(await modeOf(join(folder, name))).toBe(0o700);
+    for (const name of ['', 'ca', 'log', 'timestamp']) expect(await modeOf(join(folder, name))).toBe(0o700);
     for (const name of FILES) expect(await modeOf(join(folder, name))).toBe(0o600);
     expect(instance.folder).toBe(folder);
     expect(instance.warnings).toEqual([]);
@@ -91,7 +95,7 @@ describe('first start', () => {
   test('all keys are distinct', async () => {
     await start();
     const files = await contents();
-    expect(new Set(KEYS.map((name) => files.get(name))).size).toBe(4);
+    expect(new Set(KEYS.map((name) => files.get(name))).size).toBe(5);
   });
 
   test('the next start changes nothing', async () => {
@@ -110,7 +114,7 @@ describe('first start', () => {
   });
 
   test('names can be given, and a development CA says what it is', async () => {
-    const names = { organization: 'Example', root: 'R1', intermediate: 'I1' };
+    const names = { organization: 'Example', root: 'R1', intermediate: 'I1', timestamp: 'T1' };
     const given = await ephemeralInstance({ ...optionsOf('serve'), names });
     expect(Buffer.from(given.authority.issuerName).toString('latin1')).toMatch(/Example.*I1$/);
     const dev = await ephemeralInstance(optionsOf('dev'));
@@ -171,7 +175,7 @@ describe('a passphrase', () => {
   test('for keys that are not encrypted is a warning', async () => {
     await start();
     const { warnings } = await start({ passphrase });
-    expect(warnings).toHaveLength(3);
+    expect(warnings).toHaveLength(4);
     expect(warnings[0]).toBe(`${folder}/ca/intermediate.key is not encrypted, although a passphrase is set`);
   });
 
@@ -290,6 +294,30 @@ test('files and folders open to others are warned of, and work', async () => {
   ]);
 });
 
+describe('the timestamp authority', () => {
+  test("stands under the instance's root", async () => {
+    const { authority, timestamp } = await start();
+    expect(timestamp?.chain).toHaveLength(2);
+    expect(timestamp?.chain[1]).toEqual(authority.chain[1]);
+  });
+
+  test('is made later while the root key is there, and done without once it is gone', async () => {
+    await start();
+    const forget = async (): Promise<void> => {
+      await rm(join(folder, 'timestamp'), { recursive: true });
+      const marker = JSON.parse(await readFile(join(folder, 'instance.json'), 'utf8'));
+      await writeFile(join(folder, 'instance.json'), JSON.stringify({ ...marker, made: ['ca', 'log'] }));
+    };
+    await forget();
+    expect((await start()).timestamp).toBeDefined();
+    await forget();
+    await rm(join(folder, 'ca/root.key'));
+    const { timestamp, warnings } = await start();
+    expect(timestamp).toBeUndefined();
+    expect(warnings.join()).toContain('timestamp authority');
+  });
+});
+
 describe('an existing CA', () => {
   async function write(kind: Kind = 'P-256', passphrase?: string, shape = {}) {
     const { issuing, chain } = makePair({ key: keyPair(kind).privateKey, ...shape });
@@ -310,7 +338,7 @@ describe('an existing CA', () => {
     const { authority, warnings } = await start({ ca, clock });
     expect(authority.chain).toEqual(chain);
     expect(warnings).toEqual([]);
-    expect(await list()).toEqual(['instance.json', 'log/log.key', 'log/note.key']);
+    expect(await list()).toEqual(['instance.json', ...FILES.filter((name) => /^(log|timestamp)/.test(name))]);
     const memory = await ephemeralInstance({ ...optionsOf('serve'), ca, clock });
     expect(memory.authority.chain).toEqual(chain);
     expect(memory.folder).toBeUndefined();
@@ -368,7 +396,7 @@ test('in memory: fresh keys each time, and no file', async () => {
     await ephemeralInstance(optionsOf('dev')),
     await ephemeralInstance(optionsOf('dev')),
   ];
-  expect(new Set([...keysOf(first), ...keysOf(second)]).size).toBe(6);
+  expect(new Set([...keysOf(first), ...keysOf(second)]).size).toBe(8);
   expect(await readdir(base)).toEqual([]);
 });
 
@@ -408,7 +436,9 @@ describe('crash and race', () => {
     const [first, ...others] = all.map((instance) => [keysOf(instance), instance.authority.pem]);
     for (const other of others) expect(other).toEqual(first);
     expect(await list()).toEqual(FILES);
-    expect(JSON.parse((await contents()).get('instance.json') ?? '')).toMatchObject({ made: ['ca', 'log'] });
+    expect(JSON.parse((await contents()).get('instance.json') ?? '')).toMatchObject({
+      made: ['ca', 'log', 'timestamp'],
+    });
   });
 
   test('so do several processes', async () => {
