@@ -14,14 +14,23 @@ import {
   type TextRule,
 } from '../identity/kind.ts';
 import type { Kinds } from '../identity/provider.ts';
+import { parseTemplate } from '../identity/template-parser.ts';
 import { readDocument } from './document.ts';
 import { Findings } from './findings.ts';
 import { SettingsError } from './mistake.ts';
 
 const attributeName = z.enum(ATTRIBUTE_NAMES.map(({ name }) => name));
 
+/** A bare name or a template. */
+const template = z.string().superRefine((text, context) => {
+  const parsed = parseTemplate(text);
+  if ('pieces' in parsed) return;
+  const { message, column } = parsed.mistake;
+  context.addIssue({ code: 'custom', message: `${message} (character ${column + 1} of the template)` });
+});
+
 const textRule: z.ZodType<TextRule> = z.union(
-  [z.string(), z.strictObject({ uri: z.string() }), z.strictObject({ base: z.string(), path: z.string() })],
+  [template, z.strictObject({ uri: template }), z.strictObject({ base: template, path: template })],
   'takes a name, a template, { uri } or { base, path }',
 );
 
@@ -101,6 +110,13 @@ const kind = z
     quota: z
       .strictObject({ identity: quotaSources.default([]), owner: quotaSources.default([]) })
       .default({ identity: [], owner: [] }),
+  })
+  .superRefine(({ claims, constants }, context) => {
+    for (const [name, { under }] of Object.entries(claims)) {
+      if (under === undefined || typeof constants[under] === 'object') continue;
+      const message = 'takes the name of a constant that is a URL';
+      context.addIssue({ code: 'custom', message, path: ['claims', name, 'under'] });
+    }
   })
   .transform(({ parameters, constants, claims, extensions, ...rest }): Omit<Kind, 'preset'> => {
     return {

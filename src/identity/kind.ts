@@ -48,7 +48,6 @@ export interface UrlConstant {
 
 export const CHECKS = [
   'text',
-  'string',
   'scalar',
   'whole-number',
   'strings',

@@ -30,7 +30,6 @@ const TESTS: Readonly<Record<Exclude<Check, 'verified'>, Test>> = {
     accepts: (value) => typeof value === 'string' && value !== '',
     takes: () => 'a string that is not empty',
   },
-  string: { accepts: (value) => typeof value === 'string', takes: () => 'a string' },
   scalar: {
     accepts: (value) =>
       typeof value === 'number' || typeof value === 'boolean' || (typeof value === 'string' && value !== ''),

@@ -175,19 +175,18 @@ describe('URLs', () => {
     )
     .map((parts) => parts.join(''));
 
-  test('escaping ends in ASCII outside of query and opaque part, and is stable', () => {
+  test('a web URL is escaped to ASCII, query aside, and once is enough', () => {
     fc.assert(
-      fc.property(web, (text) => {
+      fc.property(web, (rest) => {
         let escaped: string;
         try {
-          escaped = escapeUrl(text);
+          escaped = escapeUrl(`https://h${rest}`);
         } catch (failure) {
           if (failure instanceof UrlError) return;
           throw failure;
         }
-        if (/^https:\/\/[^?]*$/.test(escaped)) expect(escaped).toMatch(/^[\x21-\x7e]*$/);
-        const again = escapeUrl(escaped);
-        expect(escapeUrl(again)).toBe(again);
+        expect(escaped.replace(/\?[^#]*/, '')).toMatch(/^https:\/\/[\x21-\x7e]*$/);
+        expect(escapeUrl(escaped)).toBe(escaped);
       }),
     );
   });

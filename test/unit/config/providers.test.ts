@@ -114,6 +114,28 @@ kinds:
     ]);
   });
 
+  test('templates and references', () => {
+    const text = `
+kinds:
+  x:
+    constants: { name: text }
+    claims:
+      a: { is: text, under: url }
+      b: { is: text, under: name }
+    san: { uri: '{{ .a' }
+    extensions:
+      build-trigger: '{{ if .a }}'
+      build-signer-uri: { base: url, path: '{{ foo }}' }
+`;
+    expect(mistakes(text)).toEqual([
+      'providers.yaml:6: kinds.x.claims.a.under: takes the name of a constant that is a URL',
+      'providers.yaml:7: kinds.x.claims.b.under: takes the name of a constant that is a URL',
+      'providers.yaml:8: kinds.x.san.uri: unclosed action (character 1 of the template)',
+      'providers.yaml:10: kinds.x.extensions.build-trigger: unexpected EOF: an if needs its {{end}} (character 12 of the template)',
+      'providers.yaml:11: kinds.x.extensions.build-signer-uri.path: function "foo" not defined; there are and, eq, index, ne, not, or (character 4 of the template)',
+    ]);
+  });
+
   test('a preset may not take the name of a kind', () => {
     expect(mistakes('kinds: { x: { san: { uri: sub } } }\npresets: { x: { san: { uri: sub } } }')).toEqual([
       'providers.yaml:2: presets.x: is the name of a kind already',

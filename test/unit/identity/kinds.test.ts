@@ -343,6 +343,8 @@ describe('chainguard-identity', () => {
     [{ sub: 'a', act: ['x'] }, 'claim_invalid', 'act'],
     [{ sub: 'a', internal: { 'service-principal': 1 } }, 'claim_invalid', 'internal.service-principal'],
     [{}, 'claim_missing', 'sub'],
+    [{ sub: '' }, 'claim_missing', 'sub'],
+    [{ sub: '', email: 'dana@example.org', email_verified: true }, 'claim_missing', 'sub'],
     [{ email: 'dana@example.org', email_verified: true }, 'claim_missing', 'sub'],
   ])('%j is refused as %s of %s', (claims, code, field) => {
     expect(told(refusal(chainguard, claims))).toEqual({ code, field, message: TOKEN });
