@@ -13,11 +13,13 @@ const TAGS: Readonly<Record<LimitName, string>> = {
   'failed-proofs-per-identity': 'p',
 };
 
-const CACHED_ISSUERS = 1024;
+/** Those who come once mostly come again: a job signs many artifacts, an owner has many jobs. */
+const CACHED = 4096;
+const LONGEST_CACHED = 512;
 
 export class BucketKeys {
   readonly #sha256: Sha256;
-  readonly #issuers = new Map<string, string>();
+  readonly #known = new Map<string, string>();
 
   constructor(sha256: Sha256) {
     this.#sha256 = sha256;
@@ -25,19 +27,20 @@ export class BucketKeys {
 
   /** The key of the issuer's own bucket, and the hash tag of everything that belongs to it. */
   issuer(issuer: string): string {
-    let key = this.#issuers.get(issuer);
-    if (key === undefined) {
-      key = this.of('certificates-per-issuer', issuer, '');
-      if (this.#issuers.size >= CACHED_ISSUERS) this.#issuers.clear();
-      this.#issuers.set(issuer, key);
-    }
-    return key;
+    return this.of('certificates-per-issuer', issuer, '');
   }
 
   /** Unambiguous, as neither a tag nor the URL of a configured issuer has a NUL; 128 bits of SHA-256. */
   of(limit: LimitName, issuer: string, id: string): string {
-    const hash = this.#sha256(utf8(`${TAGS[limit]}\0${issuer}\0${id}`));
-    return base64url(hash.subarray(0, 16));
+    const text = `${TAGS[limit]}\0${issuer}\0${id}`;
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    const key = base64url(this.#sha256(utf8(text)).subarray(0, 16));
+    if (text.length <= LONGEST_CACHED) {
+      if (this.#known.size >= CACHED) this.#known.clear();
+      this.#known.set(text, key);
+    }
+    return key;
   }
 
   hash(data: Uint8Array): Bytes {

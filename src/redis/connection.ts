@@ -13,7 +13,10 @@ export interface RedisSettings {
   readonly urls: readonly string[];
   /** True where a single URL leads to a Cluster. */
   readonly cluster?: boolean;
-  /** An ACL user; replace those of the URL. */
+  /**
+   * An ACL user; replace those of the URL. It needs `~mayfly:* +eval +evalsha +time +mget +set +del +hello +info`, on a
+   * Cluster also `+cluster +asking`.
+   */
   readonly username?: string | undefined;
   readonly password?: string | undefined;
   /** PEM. A CA given here is trusted instead of the system's. */

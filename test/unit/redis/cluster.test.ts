@@ -106,6 +106,19 @@ describeWithRedis('RedisLimiter on a Cluster of three masters', () => {
     expect(await grants(limiter, [identity(20, 'after')], 40, second)).toBe(20);
   });
 
+  it('serves an ACL user with the few commands it needs', async () => {
+    const rules = '~mayfly:* +eval +evalsha +time +mget +set +del +hello +info +cluster +asking'.split(' ');
+    for (const { admin } of cluster.nodes) await admin.acl('SETUSER', 'mayfly', 'on', '>p', ...rules);
+    const named = observe(
+      { urls: cluster.urls.map((url) => url.replace('//', '//mayfly:p@')) },
+      { budget: 10_000, onBackendError: 'closed' },
+    );
+    await named.limiter.ready(10_000);
+    for (const tag of await tags()) expect(await grants(named.limiter, [identity(3)], 9, tag)).toBe(3);
+    named.limiter.close();
+    expect(named.changes).toEqual([]);
+  });
+
   it('keeps to one slot what an issuance touches', async () => {
     const client = new Cluster([...cluster.urls]);
     await spend(observed.limiter, [identity(5), owner(5)], use(), 'together');

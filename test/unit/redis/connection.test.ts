@@ -8,8 +8,8 @@ import { connectRedis } from '../../../src/redis/connection.ts';
 import { describeWithRedis, freePort, type RedisServer, startRedis } from '../../fakes/redis.ts';
 import { grants, identity, type Observed, observe, owner, spend, use } from './support.ts';
 
-/** What a limiter needs, and nothing else (docs/operations.md). */
-const ACL = '~mayfly:* +eval +evalsha +time +mget +set +del +hello +info +ping';
+/** What a limiter needs, and nothing else (src/redis/connection.ts). */
+const ACL = '~mayfly:* +eval +evalsha +time +mget +set +del +hello +info';
 
 let observed: Observed | undefined;
 afterEach(() => observed?.limiter.close());
