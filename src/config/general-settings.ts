@@ -17,6 +17,8 @@ export interface GeneralSettings {
   readonly grpcPort: number;
   /** Paths of PEM files; without them gRPC is served in clear. */
   readonly grpcTls?: { readonly certificate: string; readonly key: string };
+  /** Where clients reach the instance when not at host and port; without a final slash. */
+  readonly publicUrl?: string;
   readonly metricsPort: number;
   readonly drainDelayMs: number;
   /** Folder. */
@@ -59,6 +61,7 @@ export function readGeneralSettings(root: MapNode, reader: Reader): GeneralSetti
     port: general.port,
     grpcPort: general['grpc-port'],
     ...defined('grpcTls', grpcTlsOf(general, findings)),
+    ...defined('publicUrl', general['public-url']),
     metricsPort: general['metrics-port'],
     drainDelayMs: general['drain-delay'],
     data: general.data,

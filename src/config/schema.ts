@@ -103,6 +103,10 @@ const general = {
       'PEM file: the certificate of the gRPC listener, with those that lead to its root; in clear without.',
     ),
   'grpc-tls-key': text.optional().describe('PEM file: the private key of grpc-tls-certificate.'),
+  'public-url': webUrl
+    .regex(/[^/]$/, 'takes a URL without a slash at its end')
+    .optional()
+    .describe('Where clients reach this instance, such as https://mayfly.example.org behind a proxy.'),
   'metrics-port': port.describe('Prometheus metrics; 0 takes any free one.').default(2112),
   'drain-delay': duration
     .describe('How long to serve on after SIGTERM, for load balancers to notice.')

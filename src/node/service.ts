@@ -13,16 +13,15 @@ import { compileProfile } from '../certificate/profile.ts';
 import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
 import { grpcFace } from '../grpc/face.ts';
-import { createApp, type Door, type Face } from '../http/app.ts';
+import { createApp, type Door } from '../http/app.ts';
 import { authorityReadiness, signerReadiness, type Unreadiness } from '../http/health.ts';
-import { logRoutes } from '../http/log.ts';
 import type { Line, Trust } from '../issuance.ts';
 import { AlgorithmAllowList } from '../key/algorithm.ts';
-import { describeLog } from '../log/description.ts';
 import type { OpenLog } from '../log/open-log.ts';
 import { IssuerDirectory } from '../token/issuer.ts';
 import { IssuerKeys } from '../token/issuer-keys.ts';
 import { VERSION } from '../version.ts';
+import { facesOf } from './faces.ts';
 import { NodeFetcher } from './fetcher.ts';
 import { grpcListener } from './grpc-listener.ts';
 import { type GrpcServer, listenGrpc } from './grpc-server.ts';
@@ -69,10 +68,11 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const server = await listen((request) => answer(request), settings.host, settings.port);
   opened.defer(() => server.close());
   const url = `http://${authorityPart(settings.host, server.port)}`;
+  const publicUrl = settings.publicUrl ?? url;
   const { log, builtin } = await openTransparency({
     settings: settings.log,
     instance,
-    origin: `${url.slice('http://'.length)}/log`,
+    origin: `${publicUrl.replace(/^https?:\/\//, '')}/log`,
     clock,
     logger,
   });
@@ -102,6 +102,7 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     random,
     audit: metrics,
   };
+  const onBug = (cause: unknown): void => logger.error({ err: cause }, 'answered with 500');
   let draining = false;
   const door: Door = {
     line: () => line,
@@ -113,9 +114,10 @@ export async function startService(options: ServiceOptions): Promise<Service> {
     clock,
     errors: settings.errors,
     onAnswer: metrics.onAnswer,
-    onBug: (cause) => logger.error({ err: cause }, 'answered with 500'),
+    onBug,
   };
-  answer = createApp(door, logFaces(door, builtin, url, instance.authority)).fetch;
+  const { errors, issuers } = settings;
+  answer = createApp(door, facesOf({ instance, builtin, issuers, publicUrl, clock, errors, onBug })).fetch;
   const grpc = await grpcServer(settings, door, logger);
   opened.defer(() => grpc.close());
   const metricsServer = await listen(metricsHandler(metrics), LOOPBACK, settings.metricsPort);
@@ -157,26 +159,6 @@ function readTls(file: string): string {
   } catch (cause) {
     throw new Error(`the TLS file ${file} of gRPC cannot be read`, { cause });
   }
-}
-
-/** The read side of the built-in log, where there is one. */
-function logFaces(door: Door, builtin: OpenLog | undefined, url: string, authority: Authority): Face[] {
-  if (builtin === undefined) return [];
-  const prefix = `${url}/log/`;
-  const { reader } = builtin;
-  const log = logRoutes({
-    reader,
-    prefix: () => prefix,
-    roots: () => authority.chain.slice(-1),
-    errors: door.errors,
-    onBug: (cause) => door.onBug?.(cause),
-  });
-  const wellKnown = new Hono();
-  wellKnown.get('/.well-known/mayfly/log.json', (c) => c.json(describeLog(reader.identity, prefix)));
-  return [
-    { path: '/log', routes: log },
-    { path: '/', routes: wellKnown },
-  ];
 }
 
 function authorityPart(host: string, port: number): string {

@@ -1,0 +1,88 @@
+// Faces: what an instance serves beside certificates: the log, timestamps, and the trust documents.
+
+import { Hono } from 'hono';
+import { type Clock, instantOf } from '../clock.ts';
+import type { ConfiguredIssuer } from '../config/settings.ts';
+import type { Face } from '../http/app.ts';
+import type { ErrorDetail } from '../http/failure.ts';
+import { logRoutes } from '../http/log.ts';
+import { timestampRoutes } from '../http/timestamp.ts';
+import { trustRoutes } from '../http/trust.ts';
+import { describeLog } from '../log/description.ts';
+import type { OpenLog } from '../log/open-log.ts';
+import { TimestampAuthority } from '../timestamp/authority.ts';
+import { type TrustMaterial, validityOfChain, validityOfLog } from '../trust/material.ts';
+import type { Instance } from './instance.ts';
+import { sha256 } from './native-digest.ts';
+import { nativeRandom as random } from './native-random.ts';
+
+export interface FacesOptions {
+  readonly instance: Instance;
+  readonly builtin: OpenLog | undefined;
+  readonly issuers: readonly ConfiguredIssuer[];
+  /** Where the public reaches the instance, without a final slash. */
+  readonly publicUrl: string;
+  readonly clock: Clock;
+  readonly errors: ErrorDetail;
+  readonly onBug: (cause: unknown) => void;
+}
+
+export function facesOf(options: FacesOptions): Face[] {
+  const { errors, onBug } = options;
+  const material = materialOf(options);
+  return [
+    ...logFaces(options),
+    ...timestampFaces(options),
+    { path: '/', routes: trustRoutes({ material: () => material, errors, onBug }) },
+  ];
+}
+
+/** The read side of the built-in log, where there is one. */
+function logFaces({ builtin, publicUrl, instance, errors, onBug }: FacesOptions): Face[] {
+  if (builtin === undefined) return [];
+  const { reader } = builtin;
+  const prefix = `${publicUrl}/log/`;
+  const roots = instance.authority.chain.slice(-1);
+  const wellKnown = new Hono();
+  wellKnown.get('/.well-known/mayfly/log.json', (c) => c.json(describeLog(reader.identity, prefix)));
+  return [
+    { path: '/log', routes: logRoutes({ reader, prefix: () => prefix, roots: () => roots, errors, onBug }) },
+    { path: '/', routes: wellKnown },
+  ];
+}
+
+function timestampFaces({ instance, builtin, clock, errors, onBug }: FacesOptions): Face[] {
+  if (instance.timestamp === undefined) return [];
+  const { signer, chain } = instance.timestamp;
+  // The log remembers a time that is surely past, so a clock set back while the process was down shows.
+  const after =
+    builtin === undefined ? {} : { after: instantOf(builtin.reader.publication.treeHead.timestamp) };
+  const authority = new TimestampAuthority({ signer, chain, sha256, random, clock, ...after });
+  return [{ path: '/', routes: timestampRoutes({ authority, errors, onBug }) }];
+}
+
+function materialOf({ instance, builtin, issuers, publicUrl }: FacesOptions): TrustMaterial {
+  const { authority, timestamp } = instance;
+  const identity = builtin?.reader.identity;
+  return {
+    instanceUrl: publicUrl,
+    operator: new URL(publicUrl).host,
+    authorities: [{ chain: authority.chain }],
+    logs:
+      identity === undefined
+        ? []
+        : [
+            {
+              baseUrl: `${publicUrl}/log`,
+              spki: identity.publicKey,
+              logId: identity.logId,
+              validFor: validityOfLog(validityOfChain({ chain: authority.chain }).start),
+            },
+          ],
+    timestampAuthorities:
+      timestamp === undefined ? [] : [{ chain: timestamp.chain, uri: `${publicUrl}/api/v1/timestamp` }],
+    oidcUrls: issuers
+      .filter(({ issuer, provider }) => provider.type === 'email' && !issuer.wildcard)
+      .map(({ issuer }) => issuer.url),
+  };
+}
