@@ -46,6 +46,7 @@ describe('settings', () => {
           'grpc-port',
           'grpc-tls-certificate',
           'grpc-tls-key',
+          'public-url',
           'metrics-port',
           'drain-delay',
           'data',
