@@ -180,9 +180,13 @@ function admissionOf(settings: Settings): { admitter: Admitter | undefined; fail
   const keys = new BucketKeys(sha256);
   const limits = new Limits(settings.limits.defaults, settings.limits.overrides);
   const failedProofs = new FailedProofs(limits, keys);
-  if (!settings.limits.enabled) return { admitter: undefined, failedProofs };
+  const replay = new Map(settings.issuers.map((one) => [one.issuer, one.replay]));
+  const { enabled } = settings.limits;
+  if (!enabled && settings.issuers.every((one) => one.replay === 'allow')) {
+    return { admitter: undefined, failedProofs };
+  }
   return {
-    admitter: { limiter: new MemoryLimiter(), limits, keys, replay: new Map(), random },
+    admitter: { limiter: new MemoryLimiter(), limits: enabled ? limits : undefined, keys, replay, random },
     failedProofs,
   };
 }
