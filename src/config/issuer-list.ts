@@ -6,6 +6,7 @@ import { type ConfiguredIssuer, configure, type IssuerEntry } from './configured
 import type { Findings } from './findings.ts';
 import { fulcioEntries, fulcioMetadata } from './fulcio.ts';
 import { listedIssuer } from './issuer-schema.ts';
+import { faultsOf } from './issuer-url.ts';
 import type { MapNode, Node } from './node.ts';
 import { defined, type Reader } from './trust-material.ts';
 
@@ -60,9 +61,18 @@ function checkNames(entries: readonly IssuerEntry[], findings: Findings): void {
   }
 }
 
+/** Each pattern is compared with each other, at the product of their lengths. */
+const MAX_PATTERNS = 100;
+
 function checkOverlaps(entries: readonly IssuerEntry[], findings: Findings): void {
+  const tooMany = entries.filter(({ wildcard }) => wildcard)[MAX_PATTERNS];
+  if (tooMany !== undefined) {
+    findings.error(tooMany.urlPath, `takes at most ${MAX_PATTERNS} URLs with a *`);
+    return;
+  }
+  const usable = entries.filter(({ url }) => faultsOf(url).every(({ tolerable }) => tolerable));
   const entryOf = new Map<Issuer, IssuerEntry>(
-    entries.map((entry) => [
+    usable.map((entry) => [
       { name: entry.name, url: entry.url, wildcard: entry.wildcard, audiences: entry.audiences },
       entry,
     ]),

@@ -2,8 +2,9 @@
 
 import { maxIssuerLength } from '../token/issuer.ts';
 
-/** Patterns are compared with each other, which takes the product of their lengths. */
+/** Patterns are compared with each other, which takes longer with their length and the stars in them. */
 const MAX_PATTERN_LENGTH = 256;
+const MAX_STARS = 8;
 
 const URL_PARTS = /^(https?):\/\/([^/?#\\]+)(.*)$/s;
 const HOST_PORT = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s;
@@ -25,6 +26,7 @@ export function faultsOf(url: string): readonly UrlFault[] {
     faults.push(refused('must not hold white space or control characters'));
   const longest = url.includes('*') ? MAX_PATTERN_LENGTH : maxIssuerLength;
   if (url.length > longest) faults.push(refused(`takes at most ${longest} characters`));
+  if (url.split('*').length - 1 > MAX_STARS) faults.push(refused(`takes at most ${MAX_STARS} *`));
   if (authority.includes('@')) faults.push(refused('must not hold a user name'));
   if (/[?#]/.test(rest)) faults.push(tolerable('takes a URL without query and fragment'));
   if (scheme === 'http' && !isLoopback(host)) {

@@ -33,6 +33,7 @@ describe('an issuer URL', () => {
     ['https://gitlab.com@evil.example', 'user name', false],
     [`https://a.example/${'x'.repeat(2048)}`, 'at most 2048 characters', false],
     [`https://a.example/*${'x'.repeat(256)}`, 'at most 256 characters', false],
+    [`https://a.example/${'*/'.repeat(9)}`, 'at most 8 *', false],
     ['https://a.example/?x=1', 'without query', true],
     ['https://a.example/#x', 'without query', true],
     ['http://idp.example', 'takes https://', true],

@@ -402,6 +402,19 @@ issuers:
   });
 });
 
+describe('patterns', () => {
+  it('are not more than can be compared with each other', () => {
+    const entries = Array.from(
+      { length: 101 },
+      (_, i) => `  https://h${i}.example.com/*: {client-id: x, type: email}`,
+    );
+    expect(settingsOf(['meta-issuers:', ...entries.slice(1)].join('\n')).issuers).toHaveLength(100);
+    expect(mistakesOf(['meta-issuers:', ...entries].join('\n'))).toEqual([
+      '102 meta-issuers["https://h100.example.com/*"]: takes at most 100 URLs with a *',
+    ]);
+  });
+});
+
 describe('the shipped issuers.yaml', () => {
   const { issuers } = settingsOf(configFile('issuers.yaml'));
   const directory = new IssuerDirectory(issuers.map(({ issuer }) => issuer));
