@@ -2,7 +2,7 @@
 
 import { type Instant, instantOf } from '../clock.ts';
 import { Problem } from '../problem.ts';
-import type { Claims } from './claims.ts';
+import { type Claims, type ClaimValue, member } from './claims.ts';
 import type { Issuer } from './issuer.ts';
 
 const leeway = 300_000; // ms that `nbf` and `iat` may lie ahead of our clock; `exp` has none
@@ -93,4 +93,28 @@ export function checkSubject(claims: Claims): void {
   const sub = claims.get('sub');
   if (sub !== undefined && typeof sub !== 'string')
     throw new Problem('claim_invalid', { field: 'sub', hint: 'sub must be a string.' });
+}
+
+/**
+ * A claim that is kept elsewhere must say where (OpenID Connect Core section 5.6.2). Nothing is fetched from there, so
+ * such a claim is absent. Throws claim_invalid.
+ */
+export function checkDistributedClaims(claims: Claims): void {
+  const names = claims.get('_claim_names') ?? {};
+  const sources = claims.get('_claim_sources') ?? {};
+  const isTold =
+    isRecord(names) &&
+    isRecord(sources) &&
+    Object.values(names).every(
+      (source) => typeof source === 'string' && member(sources, source) !== undefined,
+    );
+  if (!isTold)
+    throw new Problem('claim_invalid', {
+      field: '_claim_names',
+      hint: 'Each source that _claim_names gives must be in _claim_sources.',
+    });
+}
+
+function isRecord(value: ClaimValue): value is { readonly [name: string]: ClaimValue } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

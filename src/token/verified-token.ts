@@ -7,7 +7,7 @@ import type { Claims } from './claims.ts';
 import type { Issuer, IssuerDirectory } from './issuer.ts';
 import type { CandidateKeys, KeyRequest, KeySets } from './keyset.ts';
 import { parseToken } from './unverified-token.ts';
-import { checkSubject, checkTimes, matchAudience } from './validity.ts';
+import { checkDistributedClaims, checkSubject, checkTimes, matchAudience } from './validity.ts';
 
 interface Facts {
   readonly issuer: Issuer;
@@ -67,6 +67,7 @@ export async function authenticate(
   const { issuer, audience } = matchAudience(claims, entries);
   const expiresAt = checkTimes(claims, issuer, now);
   checkSubject(claims);
+  checkDistributedClaims(claims);
   await verifySignature(token, { issuer, iss, alg, kid, now }, keysets);
   return mint({ issuer, iss, claims, expiresAt, audience, signed });
 }

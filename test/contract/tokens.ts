@@ -49,6 +49,10 @@ export function tokens(the: () => World): void {
       ['issued last year', () => ({ iat: seconds() - 31_536_000, nbf: seconds() - 31_536_000 })],
       ['without a subject', () => ({ sub: undefined })],
       ['with an azp, nonce and jti of any kind', () => ({ azp: 'other', nonce: 'n', jti: ['x'] })],
+      [
+        'with a claim that is kept elsewhere',
+        () => ({ _claim_names: { team: 'a' }, _claim_sources: { a: { endpoint: 'http://127.0.0.1:1/' } } }),
+      ],
       ['with claims named like members of every object', () => ({ constructor: 'x', toString: 'y' })],
     ])('%s', async (_, claims) => {
       expect(await status(await the().token(claims()))).toBe(200);
@@ -176,6 +180,13 @@ export function tokens(the: () => World): void {
       ['that expire beyond all time', () => ({ exp: 1e300 }), 'CLAIM_INVALID', 'exp'],
       ['not valid for six minutes yet', () => ({ nbf: seconds() + 360 }), 'TOKEN_NOT_YET_VALID', 'nbf'],
       ['valid from a text', () => ({ nbf: 'now' }), 'CLAIM_INVALID', 'nbf'],
+      ['that are kept nowhere', () => ({ _claim_names: { team: 'a' } }), 'CLAIM_INVALID', '_claim_names'],
+      [
+        'that are kept in a member of every object',
+        () => ({ _claim_names: { team: 'constructor' }, _claim_sources: {} }),
+        'CLAIM_INVALID',
+        '_claim_names',
+      ],
       ['of a subject that is a number', () => ({ sub: 7 }), 'CLAIM_INVALID', 'sub'],
     ])('%s', async (_, claims, reason, field) => {
       const key = people().keys[0];
