@@ -5,6 +5,7 @@ import { PARAMETER_NAMES } from '../identity/kind.ts';
 import { compileProvider, type Kinds, type Provider, type ProviderParameters } from '../identity/provider.ts';
 import type { Policy } from '../policy/policy.ts';
 import type { Issuer } from '../token/issuer.ts';
+import { hasWildcardHost } from '../token/issuer-pattern.ts';
 import type { CiMetadata, TrustFields } from './issuer-schema.ts';
 import { faultsOf } from './issuer-url.ts';
 import type { Mistake, Path } from './mistake.ts';
@@ -84,10 +85,10 @@ function checkTrust(entry: IssuerEntry, { findings }: Surroundings): void {
       'SPIFFE meta issuers not supported: a trust domain takes one issuer, named in full',
     );
   }
-  if (fields['allow-private-addresses'] === true && !wildcard) {
+  if (fields['allow-private-addresses'] === true && !hasWildcardHost(url)) {
     findings.error(
       [...path, 'allow-private-addresses'],
-      'is for a URL with a * only; any other may be at any address',
+      'is for a URL with a * in its host; any other may be at any address',
     );
   }
   if (fields.jwks !== undefined && fields['jwks-uri'] !== undefined) {

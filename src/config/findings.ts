@@ -5,7 +5,7 @@ import type { Mistake, Path } from './mistake.ts';
 import { suggestion } from './nearest.ts';
 import { locate, type Node, plain } from './node.ts';
 
-/** More than anybody reads at once; a hostile file could make one for each of its characters. */
+/** Of each severity: more than anybody reads at once, and a file can have one at each of its characters. */
 const MOST = 200;
 
 export class Findings {
@@ -76,9 +76,11 @@ export class Findings {
   }
 
   add(path: Path, message: string, severity: Mistake['severity']): void {
-    if (this.#mistakes.length > MOST) return;
-    if (this.#mistakes.length === MOST) {
-      this.#mistakes.push({ path: '', message: 'there are more mistakes than these', severity: 'error' });
+    const alike = severity === 'error' ? this.errors.length : this.warnings.length;
+    if (alike > MOST) return;
+    if (alike === MOST) {
+      const more = `there are more ${severity === 'error' ? 'mistakes' : 'warnings'} than these`;
+      this.#mistakes.push({ path: '', message: more, severity });
       return;
     }
     const { place, path: spelled } = locate(this.#root, path);
@@ -111,12 +113,15 @@ function explain(issue: z.core.$ZodRawIssue): string | undefined {
       return issue.input === undefined
         ? `is missing; it takes ${NAMES[issue.expected] ?? issue.expected}`
         : `takes ${NAMES[issue.expected] ?? issue.expected}, not ${nameOf(issue.input)}`;
-    case 'invalid_value':
-    case 'invalid_key': {
-      const values = (issue.code === 'invalid_value' ? issue.values : []).map(String);
+    case 'invalid_value': {
+      const values = issue.values.map(String);
       const word = typeof issue.input === 'string' ? suggestion(issue.input, values) : '';
       return `takes ${values.length > 1 ? 'one of ' : ''}${values.join(', ')}${word}`;
     }
+    case 'too_big':
+      return `takes at most ${issue.maximum}`;
+    case 'too_small':
+      return `takes at least ${issue.minimum}`;
     default:
       return undefined;
   }

@@ -26,13 +26,19 @@ const jwk = z.looseObject({ kty: z.enum(['RSA', 'EC', 'OKP'], 'takes RSA, EC or 
 
 export const jwks = z.strictObject({ keys: z.array(jwk).min(1, 'needs at least one key') });
 
-/** Which types there are is data (config/providers.yaml). */
+/** Which types there are is data (config/providers.yaml) and checked with it. */
 export const listedType = text.describe('How claims become an identity.');
 export const fulcioType = text.describe('How claims become an identity.');
 
+const host = z
+  .string()
+  .regex(
+    /^(?:[^\s:/?#@[\]]+|\[[0-9a-fA-F:.]+\])(?::\d{1,5})?$/,
+    'takes a host, such as keys.example.com:8443',
+  );
+
 /** What an entry of either form may hold. */
 const trust = {
-  type: text,
   'ci-provider': text.optional().describe('For type ci-provider: its key in ci-issuer-metadata.'),
   'issuer-claim': text
     .optional()
@@ -53,7 +59,7 @@ const trust = {
     .describe('The key set itself, for sites without a way to the issuer.'),
   'jwks-uri': webUrl.optional().describe('Replaces discovery.'),
   'jwks-hosts': z
-    .array(text)
+    .array(host)
     .optional()
     .describe('Other hosts that jwks_uri may name although private or plain http.'),
   'max-token-age': duration
@@ -73,7 +79,7 @@ const trust = {
 };
 
 /** What decides whom an entry trusts and for what, in either form. */
-export type TrustFields = z.output<z.ZodObject<typeof trust>>;
+export type TrustFields = z.output<z.ZodObject<typeof trust>> & { readonly type: string };
 
 const audiences = z.array(text).min(1, 'needs at least one audience');
 

@@ -368,7 +368,12 @@ issuers:
       list('type: spiffe, spiffe-trust-domain: a.example.com', 'https://*.a.example.com'),
       'SPIFFE meta issuers not supported',
     ],
-    [list('type: email, allow-private-addresses: true'), 'is for a URL with a * only'],
+    [list('type: email, allow-private-addresses: true'), 'is for a URL with a * in its host'],
+    [
+      list('type: email, allow-private-addresses: true', 'https://a.example.com/*'),
+      'is for a URL with a * in its host',
+    ],
+    [list('type: email, jwks-hosts: ["https://k.example"]'), 'jwks-hosts[0]: takes a host'],
     [list('type: email, subject-domain: a.example.com'), 'is not read for type email'],
     [list('type: email, ci-provider: a'), 'is read for type ci-provider only'],
     [list('type: github, values: {ulr: "https://x"}'), 'values.ulr: '],

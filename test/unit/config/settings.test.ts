@@ -4,7 +4,7 @@ import { SettingsError } from '../../../src/config/mistake.ts';
 import { settingsSchema } from '../../../src/config/schema.ts';
 import { parseSettings } from '../../../src/config/settings.ts';
 import { DEFAULT_ALGORITHMS } from '../../../src/key/algorithm.ts';
-import { configFile, kinds, mistakesOf, settingsOf } from './read.ts';
+import { configFile, kinds, mistakesOf, settingsOf, warningsOf } from './read.ts';
 
 const DEFAULTS = {
   host: '127.0.0.1',
@@ -197,6 +197,10 @@ describe('mistakes', () => {
       'rate-limits: {overrides: [{limit: certificates-per-issuer, ids: [{id: "https://a#1"}], burst: 1, count: 1, period: 1h}]}',
       ['1 rate-limits.overrides[0].ids[0].comment: is missing; it takes text'],
     ],
+    [
+      'rate-limits: {defaults: {certificates-per-issuer: {burst: 1e300, count: 1, period: 1h}}}',
+      [expect.stringMatching(/burst: takes (a whole number|at most)/)],
+    ],
     ['issuers: {}', ['1 issuers: takes a list']],
     ['oidc-issuers: []', ['1 oidc-issuers: takes a map']],
     ['ci-issuer-metadata: x', ['1 ci-issuer-metadata: takes a map']],
@@ -251,6 +255,17 @@ ci-issuer-metadata:
     const mistakes = mistakesOf(text);
     expect(mistakes).toHaveLength(201);
     expect(mistakes.join()).toContain('there are more mistakes than these');
+  });
+
+  it('are not made of warnings, however many', () => {
+    const entries = Array.from({ length: 300 }, (_, i) => {
+      const url = `http://h${i}.example.com`;
+      return `  ${url}: {issuer-url: "${url}", client-id: x, type: email}`;
+    });
+    const text = ['oidc-issuers:', ...entries].join('\n');
+    expect(settingsOf(text).issuers).toHaveLength(300);
+    expect(warningsOf(text)).toHaveLength(201);
+    expect(mistakesOf(`${text}\nprt: 1`)).toEqual(['302 prt: is not a known key; did you mean "port"?']);
   });
 
   it('of files say so where files are out of reach', () => {
