@@ -154,10 +154,15 @@ function providerOf(entry: IssuerEntry, { kinds, metadata, findings }: Surroundi
   const result = compileProvider(kinds, parametersOf(entry, templates));
   if ('provider' in result) return result.provider;
   for (const mistake of result.mistakes) {
-    const hint = mistake.path.join() === 'type' ? suggestion(fields.type, kinds.keys()) : '';
+    const hint = mistake.path.join() === 'type' ? suggestion(fields.type, typesIn(entry.form, kinds)) : '';
     findings.error([...path, ...mistake.path], mistake.message + hint);
   }
   return undefined;
+}
+
+/** Presets are for the list form. */
+export function typesIn(form: IssuerEntry['form'], kinds: Kinds): readonly string[] {
+  return [...kinds].filter(([, { preset }]) => form === 'list' || !preset).map(([name]) => name);
 }
 
 function parametersOf(entry: IssuerEntry, templates: CiMetadata | undefined): ProviderParameters {
