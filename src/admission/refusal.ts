@@ -1,6 +1,6 @@
 // Refusal: what a client is told when it may not have a certificate now.
 
-import { type Instant, instantOf } from '../clock.ts';
+import type { Instant } from '../clock.ts';
 import type { Random } from '../encoding/random.ts';
 import { Problem } from '../problem.ts';
 import type { Rate } from './gcra.ts';
@@ -20,7 +20,7 @@ export class LimitExceeded extends Problem {
     const { limit, rate, retryAfterMs, states } = verdict;
     const spread = 1 + (JITTER * (random(1)[0] ?? 0)) / 255;
     const retryAfter = Math.max(1, Math.ceil((retryAfterMs * spread) / 1000));
-    const at = new Date(instantOf(now + retryAfter * 1000)).toISOString().replace(/\.\d+Z$/, 'Z');
+    const at = new Date((Math.ceil(now / 1000) + retryAfter) * 1000).toISOString().replace('.000Z', 'Z');
     const wait = `${retryAfter} second${retryAfter === 1 ? '' : 's'}`;
     super('rate_limited', {
       message: `The limit ${limit} is used up: ${textOf(rate)}; come back in ${wait}, at ${at}`,

@@ -51,7 +51,7 @@ export function connectRedis(settings: RedisSettings): RedisClient {
       new Redis({ host, port, db, enableOfflineQueue: false, retryStrategy: delayOf, ...options }),
     );
   }
-  const { retryStrategy, sentinels: _, ...each } = options;
+  const { retryStrategy: _, sentinels: __, ...each } = options;
   return eager(
     new Cluster(
       nodes.map(({ host, port }): ClusterNode => ({ host, port })),
@@ -60,7 +60,9 @@ export function connectRedis(settings: RedisSettings): RedisClient {
         // A node that is just being connected to may be waited for; the caller's budget says how long.
         enableOfflineQueue: true,
         clusterRetryStrategy: delayOf,
-        clusterNodeRetryStrategy: retryStrategy ?? delayOf,
+        // A lost node is forgotten, and found again among the slots: with a strategy of its own it would keep a Cluster
+        // whose nodes are all gone from ever noticing.
+        clusterNodeRetryStrategy: null,
         // A command whose connection closed may have been run, and would be run twice; the limiter decides what follows.
         retryDelayOnFailover: 0,
         retryDelayOnClusterDown: 0,
@@ -100,7 +102,7 @@ function silent<Client extends RedisClient>(client: Client): Client {
 /** Connects to every node as soon as it is known, not when the first issuance needs it. */
 function eager(cluster: Cluster): Cluster {
   cluster.on('+node', (node: Redis) => {
-    node.connect().catch(() => {}); // retried by itself
+    node.connect().catch(() => {}); // found again when it is there
   });
   return silent(cluster);
 }
@@ -114,9 +116,10 @@ interface Node {
   readonly password: string | undefined;
 }
 
+/** Its errors do not repeat the URL, in which a password may stand. */
 function readUrl(text: string): Node {
-  const url = new URL(text);
-  if (url.protocol !== 'redis:' && url.protocol !== 'rediss:') {
+  const url = URL.parse(text);
+  if (url?.protocol !== 'redis:' && url?.protocol !== 'rediss:') {
     throw new TypeError('a Redis URL begins with redis:// or rediss://');
   }
   const db = url.pathname.replace(/^\//, '');
@@ -126,9 +129,18 @@ function readUrl(text: string): Node {
     port: Number(url.port || 6379),
     db: Number(db),
     secure: url.protocol === 'rediss:',
-    username: url.username === '' ? undefined : decodeURIComponent(url.username),
-    password: url.password === '' ? undefined : decodeURIComponent(url.password),
+    username: decoded(url.username),
+    password: decoded(url.password),
   };
+}
+
+function decoded(text: string): string | undefined {
+  if (text === '') return undefined;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new TypeError('user and password of a Redis URL are percent-encoded UTF-8');
+  }
 }
 
 function present(name: 'username' | 'password', value: string | undefined): RedisExtras {

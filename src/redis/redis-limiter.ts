@@ -57,7 +57,7 @@ export class RedisLimiter implements Limiter {
     client.defineCommand('mayflySpend', { lua: spendScript() });
     client.defineCommand('mayflyRefund', { lua: REFUND_SCRIPT });
     this.#availability = new Availability({
-      probe: async (lane) => void (await this.#run(lane, [PROBE], undefined, instantOf(0))),
+      probe: (lane) => this.#probe(lane),
       onState: options.onState,
     });
   }
@@ -71,8 +71,7 @@ export class RedisLimiter implements Limiter {
     const deadline = performance.now() + patience;
     for (;;) {
       try {
-        await this.#run('', [PROBE], undefined, instantOf(0));
-        return;
+        return await this.#probe('');
       } catch (cause) {
         if (performance.now() >= deadline) return this.#availability.lose(this.#lane(''), cause);
       }
@@ -88,24 +87,29 @@ export class RedisLimiter implements Limiter {
   ): Promise<Verdict> {
     const lane = this.#lane(issuerKey);
     if (!this.#availability.isUp(lane)) return this.#without(issuerKey, charges, replay, now);
+    const work = this.#send(issuerKey, charges, replay, now);
     let answer: readonly number[];
     try {
-      answer = await this.#run(issuerKey, charges, replay, now);
+      answer = await within(this.#budget, work);
     } catch (cause) {
       this.#availability.lose(lane, cause);
-      return this.#without(issuerKey, charges, replay, now);
+      const verdict = this.#without(issuerKey, charges, replay, now);
+      this.#takeBackLate(work, issuerKey, charges, verdict.allowed ? undefined : replay);
+      return verdict;
     }
     const [outcome, ...debts] = answer;
     if (outcome === -1) return { allowed: false, reason: 'replayed' };
     if (outcome !== 1) return limited(charges, debts);
     // Known here too, so that an outage does not free the tokens that this process has seen.
-    if (replay !== undefined && this.#local.replays.check(replay, now) === 'fresh') {
-      this.#local.replays.record(replay, now);
-    }
+    const seen = replay !== undefined && this.#local.replays.check(replay, now) === 'fresh';
+    if (seen) this.#local.replays.record(replay, now);
     return {
       allowed: true,
       states: statesOf(charges, debts),
-      refund: () => this.#refund(issuerKey, charges, replay),
+      refund: () => {
+        if (seen) this.#local.replays.release(replay);
+        return this.#giveBack(issuerKey, charges, replay);
+      },
     };
   }
 
@@ -129,12 +133,18 @@ export class RedisLimiter implements Limiter {
     return this.#local.spend(issuerKey, this.#whenLost === 'open' ? [] : charges, replay, now);
   }
 
-  #run(
+  async #probe(issuerKey: string): Promise<void> {
+    await within(this.#budget, this.#send(issuerKey, [PROBE], undefined, instantOf(0)));
+  }
+
+  async #send(
     issuerKey: string,
     charges: readonly Charge[],
     replay: ReplayCheck | undefined,
     now: Instant,
   ): Promise<readonly number[]> {
+    // A Cluster would queue until it is one again, and then run what was long answered otherwise.
+    if (this.#client.status !== 'ready') throw new Error('Redis is not connected');
     const args: (string | number)[] = this.#keys(issuerKey, charges, replay);
     const keys = args.length;
     args.push(charges.length);
@@ -142,17 +152,29 @@ export class RedisLimiter implements Limiter {
     if (replay !== undefined) {
       args.push(replay.mode, replay.spkiHash, Math.max(1, replay.expiresAt - now));
     }
-    return within(this.#budget, this.#client.mayflySpend(keys, ...args));
+    return this.#client.mayflySpend(keys, ...args);
   }
 
-  async #refund(
+  /** What Redis spent although the answer came too late to count. The use of a token stays counted if it gave a certificate. */
+  #takeBackLate(
+    work: Promise<readonly number[]>,
+    issuerKey: string,
+    charges: readonly Charge[],
+    unused: ReplayCheck | undefined,
+  ): void {
+    work
+      .then(([outcome]) => (outcome === 1 ? this.#giveBack(issuerKey, charges, unused) : undefined))
+      .catch(() => {}); // the cause was told
+  }
+
+  async #giveBack(
     issuerKey: string,
     charges: readonly Charge[],
     replay: ReplayCheck | undefined,
   ): Promise<void> {
-    if (replay !== undefined) this.#local.replays.release(replay);
     const args: (string | number)[] = this.#keys(issuerKey, charges, replay);
     const keys = args.length;
+    if (keys === 0) return;
     args.push(charges.length, ...charges.map(({ rate }) => emissionOf(rate)));
     if (replay !== undefined) args.push(replay.spkiHash);
     try {

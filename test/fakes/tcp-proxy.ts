@@ -1,6 +1,7 @@
 // TCP proxy for tests: stands between a client and a server and does to their connection what networks do.
 
 import { connect, createServer, type Socket } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 
 export interface TcpProxy {
   readonly port: number;
@@ -34,12 +35,12 @@ export async function startProxy(targetPort: number): Promise<TcpProxy> {
         sockets.delete(from);
         if (!lost.has(from)) to.destroy();
       });
+      let earlier = Promise.resolve(); // what came first goes first, whatever its delay
       from.on('data', (chunk) => {
-        const forward = () => {
+        const due = from === target && wait > 0 ? setTimeout(wait) : undefined;
+        earlier = Promise.all([earlier, due]).then(() => {
           if (!lost.has(from) && !to.destroyed) to.write(chunk);
-        };
-        if (wait > 0 && from === target) setTimeout(forward, wait);
-        else forward();
+        });
       });
     }
   });

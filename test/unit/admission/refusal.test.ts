@@ -19,7 +19,7 @@ describe('LimitExceeded', () => {
     const refusal = new LimitExceeded(drained(identity, 360), random(0), NOW);
     expect(refusal.message).toBe(
       'The limit certificates-per-identity is used up: it allows a burst of 100, and 1000 flow back every 1h, ' +
-        'one by one; come back in 4 seconds, at 2026-06-01T10:00:04Z',
+        'one by one; come back in 4 seconds, at 2026-06-01T10:00:05Z',
     );
     expect(refusal).toMatchObject({
       status: 429,

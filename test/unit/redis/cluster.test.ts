@@ -91,7 +91,7 @@ describeWithRedis('RedisLimiter on a Cluster of three masters', () => {
   it('a node that dies takes only its issuers to their local share', async () => {
     const [first = '', second = '', third = ''] = await tags();
     observed.limiter.close();
-    observed = observe({ urls: cluster.urls }, { budget: 500, share: 0.5 });
+    observed = observe({ urls: cluster.urls }, { budget: 2000, share: 0.5 });
     const { limiter, changes, reaches } = observed;
     await limiter.ready(10_000);
     expect(await grants(limiter, [identity(10)], 2, second)).toBe(2);
@@ -104,6 +104,29 @@ describeWithRedis('RedisLimiter on a Cluster of three masters', () => {
     await node.restart();
     await reaches('available');
     expect(await grants(limiter, [identity(20, 'after')], 40, second)).toBe(20);
+  });
+
+  it('all of it is gone, from the start and later: nothing waits in a queue', async () => {
+    observed.limiter.close();
+    for (const node of cluster.nodes) await node.kill();
+    observed = observe({ urls: cluster.urls }, { budget: 2000, share: 0.5 });
+    const { limiter, changes, reaches } = observed;
+    await limiter.ready(100);
+    const granted = (key: string) =>
+      Promise.all(
+        ['one', 'two', 'three'].map((tag) => grants(limiter, [identity(10, `${tag}${key}`)], 40, tag)),
+      );
+    expect(await granted('absent')).toEqual([5, 5, 5]);
+    expect(changes).toEqual(['unavailable']);
+    await Promise.all(cluster.nodes.map((node) => node.restart()));
+    await reaches('available');
+    expect(await granted('there')).toEqual([10, 10, 10]);
+    for (const node of cluster.nodes) await node.kill();
+    expect(await granted('gone')).toEqual([5, 5, 5]);
+    await Promise.all(cluster.nodes.map((node) => node.restart()));
+    await reaches('available');
+    expect(await granted('back')).toEqual([10, 10, 10]);
+    expect(changes).toEqual(['unavailable', 'available', 'unavailable', 'available']);
   });
 
   it('serves an ACL user with the few commands it needs', async () => {

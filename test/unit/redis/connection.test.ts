@@ -28,12 +28,13 @@ async function exact(settings: Parameters<typeof observe>[0]): Promise<void> {
 }
 
 describeWithRedis('a Redis with TLS and ACLs', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'mayfly-redis-tls-'));
+  let folder: string;
   const file = (name: string) => join(folder, name);
   let redis: RedisServer;
   let tlsPort: number;
 
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'mayfly-redis-tls-'));
     for (const command of [
       'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.pem',
       'req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=redis -addext subjectAltName=IP:127.0.0.1,DNS:localhost -keyout key.pem -out csr.pem',
@@ -128,10 +129,13 @@ describeWithRedis('a Sentinel group', () => {
   });
 });
 
-it.each([['http://127.0.0.1:6379'], ['127.0.0.1:6379'], ['redis://127.0.0.1/name'], ['']])(
-  '%j is no Redis URL',
-  (url) => expect(() => connectRedis({ urls: [url] })).toThrow(TypeError),
-);
+it.each([
+  ['http://127.0.0.1:6379'],
+  ['127.0.0.1:6379'],
+  ['redis://127.0.0.1/name'],
+  ['redis://a%zz@127.0.0.1'],
+  [''],
+])('%j is no Redis URL', (url) => expect(() => connectRedis({ urls: [url] })).toThrow(TypeError));
 
 it('no URL is an error, not a default server', () =>
   expect(() => connectRedis({ urls: [] })).toThrow(TypeError));

@@ -16,7 +16,7 @@ describeWithRedis('RedisLimiter while Redis is away', () => {
   });
 
   async function watch(options: RedisLimiterOptions = {}, url = redis.url): Promise<Observed> {
-    observed = observe({ urls: [url] }, { budget: 500, ...options });
+    observed = observe({ urls: [url] }, { budget: 2000, ...options });
     await observed.limiter.ready(10_000);
     expect(observed.changes).toEqual([]);
     return observed;
@@ -52,7 +52,7 @@ describeWithRedis('RedisLimiter while Redis is away', () => {
 
   it('is absent at the start, and is used once it is there', async () => {
     await redis.kill();
-    observed = observe({ urls: [redis.url] }, { budget: 500 });
+    observed = observe({ urls: [redis.url] }, { budget: 2000 });
     await observed.limiter.ready(100);
     expect(observed.changes).toEqual(['unavailable']);
     expect(await grants(observed.limiter, [identity(10)], 40)).toBe(5);
@@ -134,6 +134,29 @@ describeWithRedis('RedisLimiter while Redis is away', () => {
       proxy.delay(0);
       await reaches('available');
       expect((await spend(limiter, [identity(10, 'other')])).allowed).toBe(true);
+    });
+
+    it('takes back what Redis spent for an answer that came too late', async () => {
+      const { limiter, changes, reaches } = await watch({ budget: 250, onBackendError: 'closed' }, url());
+      proxy.delay(750);
+      const late = spend(limiter, [identity(3)], use({ mode: 'once' }));
+      const exists = () => redis.admin.exists('mayfly:{issuer}:identity', 'mayfly:{issuer}:ttoken');
+      while ((await exists()) < 2) await new Promise((resolve) => setImmediate(resolve));
+      expect(await late).toEqual({ allowed: false, reason: 'unavailable' });
+      while ((await exists()) > 0) await new Promise((resolve) => setImmediate(resolve));
+      expect(changes).toEqual(['unavailable']);
+      proxy.delay(0);
+      await reaches('available');
+      expect((await spend(limiter, [identity(3)], use({ mode: 'once' }))).allowed).toBe(true);
+    });
+
+    it('keeps counting the use of a token that gave a certificate meanwhile', async () => {
+      const { limiter } = await watch({ budget: 100 }, url());
+      proxy.delay(300);
+      expect((await spend(limiter, [identity(3)], use({ mode: 'once' }))).allowed).toBe(true);
+      while ((await redis.admin.exists('mayfly:{issuer}:identity')) > 0)
+        await new Promise((r) => setImmediate(r));
+      expect(await redis.admin.exists('mayfly:{issuer}:ttoken')).toBe(1);
     });
 
     it('a connection that leads nowhere is given up for a new one', async () => {
