@@ -20,15 +20,26 @@ export async function readText(request: Request, limit = MAX_BODY): Promise<stri
   }
 }
 
+/** Throws Problems `request_too_large`, and `request_malformed` for a client that hangs up before its end. */
 export async function readBytes(request: Request, limit: number): Promise<Uint8Array> {
   const announced = request.headers.get('content-length');
   if (announced !== null && Number(announced) > limit) throw tooLarge(limit);
-  // With a length the HTTP server holds the client to it; without one (chunked) the count is ours.
-  if (announced !== null) return new Uint8Array(await request.arrayBuffer());
-  if (request.body === null) return new Uint8Array();
+  try {
+    // With a length the HTTP server holds the client to it; without one (chunked) the count is ours.
+    return announced === null
+      ? await readChunks(request, limit)
+      : new Uint8Array(await request.arrayBuffer());
+  } catch (cause) {
+    if (cause instanceof Problem) throw cause;
+    throw new Problem('request_malformed', { message: 'unexpected EOF', cause });
+  }
+}
+
+async function readChunks({ body }: Request, limit: number): Promise<Uint8Array> {
+  if (body === null) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of request.body) {
+  for await (const chunk of body) {
     size += chunk.length;
     if (size > limit) throw tooLarge(limit);
     chunks.push(chunk);
