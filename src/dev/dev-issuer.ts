@@ -4,7 +4,8 @@ import { Hono } from 'hono';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import type { Clock } from '../clock.ts';
 import { secondsOf } from '../clock.ts';
-import { type DevShape, SHAPES } from './shape.ts';
+import { deviceGrantMetadata, deviceGrantRoutes } from './device-grant.ts';
+import { type DevShape, SHAPE_NAMES, SHAPES } from './shape.ts';
 import { tokenPage } from './token-page.ts';
 
 export const DEV_AUDIENCE = 'sigstore';
@@ -42,7 +43,12 @@ export async function createDevIssuer(baseUrl: () => string, clock: Clock): Prom
     const shape = shapeOf(c.req.param('shape'));
     if (shape === undefined) return c.notFound();
     const issuer = issuerOf(shape);
-    return c.json({ issuer, jwks_uri: `${issuer}/keys`, id_token_signing_alg_values_supported: ['RS256'] });
+    return c.json({
+      issuer,
+      jwks_uri: `${issuer}/keys`,
+      id_token_signing_alg_values_supported: ['RS256'],
+      ...deviceGrantMetadata(issuer),
+    });
   });
   app.get('/:shape/keys', (c) => c.json({ keys: [jwk] }));
   app.post('/:shape/token', async (c) => {
@@ -57,6 +63,15 @@ export async function createDevIssuer(baseUrl: () => string, clock: Clock): Prom
       ? c.html(tokenPage(shape, given, jwt))
       : c.text(jwt);
   });
+  for (const shape of SHAPE_NAMES)
+    app.route(
+      `/${shape}`,
+      deviceGrantRoutes(
+        shape,
+        () => `${baseUrl()}/`,
+        () => token(shape),
+      ),
+    );
   return { app, token };
 }
 

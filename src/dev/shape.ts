@@ -69,6 +69,8 @@ export const SHAPES: Readonly<Record<DevShape, Shape>> = {
   },
 };
 
+export const SHAPE_NAMES: readonly DevShape[] = ['github', 'gitlab', 'email'];
+
 /** Configuration that trusts every shape of the dev issuer at `baseUrl`. */
 export function devConfiguration(baseUrl: string, audience: string): string {
   const issuers = Object.entries(SHAPES).map(([name, { type }]) => ({

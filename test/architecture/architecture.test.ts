@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { circle, room, sourceFiles } from './source.ts';
 
 const files = sourceFiles();
-const RUNTIMES = ['node', 'cli', 'redis', 's3', 'workers'];
+const RUNTIMES = ['node', 'cli', 'client', 'redis', 's3', 'workers'];
 const MINTED = [
   'VerifiedToken',
   'Identity',

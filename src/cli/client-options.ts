@@ -1,0 +1,133 @@
+// Client options: what sign, verify, attest and trust share: flags, files, and how a failure is told to people and scripts.
+
+import { readFile } from 'node:fs/promises';
+import { type Command, CommanderError } from 'commander';
+import { printable } from '../certificate/plain-words.ts';
+import { ClientError, SignatureFlaw } from '../client/client-error.ts';
+import { RemoteInstance } from '../client/remote-instance.ts';
+import { SigningSession } from '../client/session.ts';
+
+/** The signature does not hold. */
+export const EXIT_FLAW = 1;
+/** The work could not be done, so that nothing is known about any signature. */
+export const EXIT_OBSTACLE = 2;
+
+export const EXIT_CODES = `
+Exit codes:
+  0  done
+  ${EXIT_FLAW}  the signature does not hold, or is not by whom it should be (verify)
+  ${EXIT_OBSTACLE}  could not be done: wrong use, a file, the instance, no token`;
+
+const DEFAULT_INSTANCE = 'http://127.0.0.1:5555';
+
+export interface InstanceFlags {
+  instance?: string;
+  allowHttp?: boolean;
+}
+
+export interface TokenFlags extends InstanceFlags {
+  identityToken?: string;
+  audience?: string;
+  browser?: boolean;
+  device?: boolean;
+  loginIssuer?: string;
+}
+
+export interface JsonFlag {
+  json?: boolean;
+}
+
+/** A wrong use ends with our own code, as commander's would say that a signature is bad. */
+export function addClientFlags(command: Command): Command {
+  return command
+    .option('--instance <url>', `where the instance is (default: $MAYFLY_INSTANCE, else ${DEFAULT_INSTANCE})`)
+    .option('--allow-http', 'take an instance over http although it is not on this machine')
+    .option('--json', 'print one JSON object, whatever the outcome')
+    .addHelpText('after', EXIT_CODES)
+    .exitOverride();
+}
+
+export function addTokenFlags(command: Command): Command {
+  return command
+    .option(
+      '--identity-token <token>',
+      'an OIDC token, a file that holds one, or - for standard input (default: the one that the CI or cloud offers, else a sign-in)',
+    )
+    .option('--audience <name>', 'the audience to ask a token for (default: what the instance says)')
+    .option('--browser', 'sign in with the browser of this machine')
+    .option('--device', 'sign in on any device, with a code')
+    .option('--login-issuer <url>', 'where to sign in (default: what the instance says)');
+}
+
+export function instanceOf({ instance, allowHttp }: InstanceFlags): RemoteInstance {
+  const url = instance ?? process.env['MAYFLY_INSTANCE'] ?? DEFAULT_INSTANCE;
+  return new RemoteInstance(url, allowHttp === true);
+}
+
+export function openSession(flags: TokenFlags): Promise<SigningSession> {
+  const { identityToken, audience, browser, device, loginIssuer } = flags;
+  if (browser === true && device === true)
+    throw new ClientError('usage', '--browser and --device are two ways to sign in: give one');
+  return SigningSession.open(instanceOf(flags), {
+    env: process.env,
+    attended: process.stdin.isTTY === true && process.stderr.isTTY === true,
+    tell: (line) => process.stderr.write(`${printable(line)}\n`),
+    ...(identityToken === undefined ? {} : { given: identityToken }),
+    ...(audience === undefined ? {} : { audience }),
+    ...(browser === true ? { flow: 'browser' } : device === true ? { flow: 'device' } : {}),
+    ...(loginIssuer === undefined ? {} : { loginIssuer }),
+  });
+}
+
+/** Throws ClientError `file_unreadable`. */
+export async function readInput(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw unusable(file, 'read', cause);
+  }
+}
+
+export function unusable(file: string, verb: 'read' | 'written', cause: unknown): ClientError {
+  const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
+  return new ClientError('file_unreadable', `${file} cannot be ${verb}${code}`, cause);
+}
+
+/** The bundle beside its file, as Sigstore's clients name it. */
+export function bundleName(file: string): string {
+  return `${file}.sigstore.json`;
+}
+
+/** How this command line was called, for lines that a person can copy. */
+export function invocation(): string {
+  return process.env['npm_lifecycle_event'] === 'mayfly' ? 'npm run -s mayfly --' : 'mayfly';
+}
+
+/** One argument for a POSIX shell. */
+export function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Prints what `work` returns: the object with --json, the lines without. Failures become a sentence and an exit code. */
+export async function report(
+  { json }: JsonFlag,
+  work: () => Promise<{ readonly lines: readonly string[]; readonly object: object }>,
+): Promise<void> {
+  try {
+    const { lines, object } = await work();
+    process.stdout.write(`${json === true ? JSON.stringify(object, null, 2) : lines.join('\n')}\n`);
+  } catch (failure) {
+    if (!(failure instanceof ClientError)) throw failure;
+    const { code } = failure;
+    const message = printable(failure.message);
+    if (json === true) process.stdout.write(`${JSON.stringify({ ok: false, code, message }, null, 2)}\n`);
+    else process.stderr.write(`mayfly: ${message}\n`);
+    process.exitCode = failure instanceof SignatureFlaw ? EXIT_FLAW : EXIT_OBSTACLE;
+  }
+}
+
+/** The exit code of what escaped from a command; undefined where the caller decides. */
+export function exitCodeOf(failure: unknown): number | undefined {
+  if (failure instanceof CommanderError) return failure.exitCode === 0 ? 0 : EXIT_OBSTACLE;
+  return undefined;
+}
