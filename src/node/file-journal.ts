@@ -3,23 +3,17 @@
 import { randomBytes } from 'node:crypto';
 import type { Bytes } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
-import { readBatch } from '../log/batch.ts';
-import { type Journal, type JournalRecord, LogDamage } from '../log/journal.ts';
+import type { Journal, JournalRecord } from '../log/journal.ts';
 import { CREATE_OR_EMPTY, type Disk, syncFolder, writeFully } from './disk.ts';
-
-/*
- * <folder>/<sequence, 12 digits>.segment:
- *   header: "MFSEGv1\n" | marker, 8 random bytes
- *   frames: marker | length, u32 | record
- *   zeros to the end
- * The marker differs from segment to segment, so that nothing a client gets logged can pass for the start of a frame.
- * There is one write at a time: a bad frame with a good one after it was not torn but damaged.
- */
-const MAGIC = Buffer.from('MFSEGv1\n');
-const MARKER = 8;
-const HEADER = MAGIC.length + MARKER;
-const FRAME = MARKER + 4;
-const NAME = /^(\d{12})\.segment$/;
+import {
+  FRAME,
+  frame,
+  header,
+  MARKER,
+  readSegments,
+  type StoredSegment,
+  segmentName,
+} from './file-segment.ts';
 
 export interface FileJournalOptions {
   /** Exists; the journal's alone. */
@@ -70,29 +64,25 @@ export class FileJournal implements Journal {
     this.#closed = [];
     this.#next = undefined;
     this.#failed = false;
-    const names = (await disk.list(folder)).filter((name) => NAME.test(name)).toSorted();
-    let last: { path: string; sequence: number; records: Bytes[] } | undefined;
-    let torn: string | undefined;
-    for (const name of names) {
-      const path = `${folder}/${name}`;
-      const { records, clean } = await this.#read(path);
-      if (torn !== undefined && records.length > 0)
-        throw new LogDamage(`${torn}, and it is not the journal's last record`);
-      if (!clean) torn = `${name} has a damaged record after its first ${records.length}`;
+    let last: StoredSegment | undefined;
+    for await (const segment of readSegments(folder, disk, sha256)) {
+      const { path, records } = segment;
       if (records.length === 0 && last !== undefined) {
         await disk.remove(path);
         continue;
       }
       if (last !== undefined) this.#closed.push({ path: last.path, end: this.#next ?? 0 });
-      last = { path, sequence: Number(NAME.exec(name)?.[1]), records };
-      for (const record of records) {
-        const end = readBatch(sha256, record)?.after.size ?? 0;
-        if (end > from) yield record;
+      last = segment;
+      for (const { bytes, end } of records) {
+        if (end > from) yield bytes;
         this.#next = end;
       }
     }
     // Written anew: after a failed sync the system may have shown pages that no disk holds.
-    this.#tail = await this.#createSegment(last?.sequence ?? 1, last?.records ?? []);
+    this.#tail = await this.#createSegment(
+      last?.sequence ?? 1,
+      last?.records.map(({ bytes }) => bytes) ?? [],
+    );
   }
 
   async append({ first, count, bytes }: JournalRecord): Promise<void> {
@@ -152,10 +142,10 @@ export class FileJournal implements Journal {
   /** A segment that holds `records`, durable under its name, replacing any file of that name. */
   async #createSegment(sequence: number, records: readonly Bytes[], needed = 0): Promise<Segment> {
     const { folder, disk } = this.#options;
-    const path = `${folder}/${String(sequence).padStart(12, '0')}.segment`;
+    const path = `${folder}/${segmentName(sequence)}`;
     const temporary = `${folder}/.${sequence}.tmp`;
     const marker = randomBytes(MARKER);
-    const content = Buffer.concat([MAGIC, marker, ...records.map((record) => frame(marker, record))]);
+    const content = Buffer.concat([header(marker), ...records.map((record) => frame(marker, record))]);
     const size = Math.max(this.#segmentSize, content.length + (needed === 0 ? 0 : FRAME + needed));
     const fd = await disk.open(temporary, CREATE_OR_EMPTY, 0o600);
     try {
@@ -173,46 +163,4 @@ export class FileJournal implements Journal {
     }
     return { sequence, path, fd, marker, size, end: content.length };
   }
-
-  /** The good records of a segment; `clean` unless something that is not zeros follows them. */
-  async #read(path: string): Promise<{ readonly records: Bytes[]; readonly clean: boolean }> {
-    const bytes = await this.#options.disk.read(path);
-    if (bytes === undefined) throw new LogDamage(`${path} vanished`);
-    const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-    // A segment gets its name only when its header is durable.
-    if (file.length < HEADER || !file.subarray(0, MAGIC.length).equals(MAGIC))
-      throw new LogDamage(`${path} does not start as a segment does`);
-    const marker = file.subarray(MAGIC.length, HEADER);
-    const records: Bytes[] = [];
-    let at = HEADER;
-    for (;;) {
-      const record = this.#frameAt(file, marker, at);
-      if (record === undefined) break;
-      records.push(record);
-      at += FRAME + record.length;
-    }
-    for (let next = file.indexOf(marker, at + 1); next >= 0; next = file.indexOf(marker, next + 1)) {
-      if (this.#frameAt(file, marker, next) !== undefined)
-        throw new LogDamage(
-          `${path} is damaged between a good record at byte ${at} and another at byte ${next}`,
-        );
-    }
-    return { records, clean: file.subarray(at).every((byte) => byte === 0) };
-  }
-
-  #frameAt(file: Buffer, marker: Buffer, at: number): Bytes | undefined {
-    if (at + FRAME > file.length || !file.subarray(at, at + MARKER).equals(marker)) return undefined;
-    const length = file.readUInt32BE(at + MARKER);
-    if (at + FRAME + length > file.length) return undefined;
-    const record = new Uint8Array(file.subarray(at + FRAME, at + FRAME + length));
-    return readBatch(this.#options.sha256, record) === undefined ? undefined : record;
-  }
-}
-
-function frame(marker: Buffer, record: Uint8Array): Buffer {
-  const out = Buffer.allocUnsafe(FRAME + record.length);
-  marker.copy(out, 0);
-  out.writeUInt32BE(record.length, MARKER);
-  out.set(record, FRAME);
-  return out;
 }
