@@ -1,46 +1,17 @@
-// Service: one instance wired for Node: keys, log, issuers, limits, and the listeners.
+// Service: an instance and its listeners: HTTP, gRPC, and metrics.
 
 import { readFileSync } from 'node:fs';
 import { compressionGzip } from '@connectrpc/connect-node';
 import { Hono } from 'hono';
-import type { Admitter } from '../admission/admission.ts';
-import { BucketKeys } from '../admission/bucket-key.ts';
-import { FailedProofs } from '../admission/failures.ts';
-import { Limits } from '../admission/limit.ts';
-import { MemoryLimiter } from '../admission/memory-limiter.ts';
-import type { Authority } from '../certificate/authority.ts';
-import { compileProfile } from '../certificate/profile.ts';
-import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
 import { grpcFace } from '../grpc/face.ts';
-import { createApp, type Door } from '../http/app.ts';
-import { authorityReadiness, signerReadiness, type Unreadiness } from '../http/health.ts';
-import type { Line, Trust } from '../issuance.ts';
-import { AlgorithmAllowList } from '../key/algorithm.ts';
-import type { OpenLog } from '../log/open-log.ts';
-import { IssuerDirectory } from '../token/issuer.ts';
-import { IssuerKeys } from '../token/issuer-keys.ts';
-import { VERSION } from '../version.ts';
-import { facesOf } from './faces.ts';
-import { NodeFetcher } from './fetcher.ts';
+import type { Door } from '../http/app.ts';
 import { grpcListener } from './grpc-listener.ts';
 import { type GrpcServer, listenGrpc } from './grpc-server.ts';
 import { type FetchHandler, listen } from './http-server.ts';
-import { type ExistingCa, ephemeralInstance, type Instance, openInstance } from './instance.ts';
 import type { Logger } from './logger.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
-import { sha256 } from './native-digest.ts';
-import { nativeRandom as random } from './native-random.ts';
-import { nativeVerifier as verifier } from './native-verifier.ts';
-import { openTransparency } from './transparency.ts';
-
-export interface ServiceOptions {
-  readonly settings: Settings;
-  readonly kind: 'serve' | 'dev';
-  /** Keep nothing on disk. */
-  readonly ephemeral: boolean;
-  readonly logger: Logger;
-}
+import { type MayflyOptions, openMayfly } from './mayfly.ts';
+import type { Metrics } from './metrics.ts';
 
 export interface Service {
   /** Where the certificate API answers, without a final slash. */
@@ -53,14 +24,10 @@ export interface Service {
 }
 
 const LOOPBACK = '127.0.0.1';
-const clock = systemClock;
 
 /** Throws an Error with a sentence for the operator when something that was configured cannot be used. */
-export async function startService(options: ServiceOptions): Promise<Service> {
+export async function startService(options: MayflyOptions): Promise<Service> {
   const { settings, logger } = options;
-  const instance = await instanceOf(options);
-  for (const warning of instance.warnings) logger.warn(warning);
-
   await using opened = new AsyncDisposableStack(); // closes all of it when a later part cannot be opened
 
   // The log wants to know its address before it opens, and the address is only known once bound: bind first, answer later.
@@ -68,71 +35,23 @@ export async function startService(options: ServiceOptions): Promise<Service> {
   const server = await listen((request) => answer(request), settings.host, settings.port);
   opened.defer(() => server.close());
   const url = `http://${authorityPart(settings.host, server.port)}`;
-  const publicUrl = settings.publicUrl ?? url;
-  const { log, builtin } = await openTransparency({
-    settings: settings.log,
-    instance,
-    origin: `${publicUrl.replace(/^https?:\/\//, '')}/log`,
-    clock,
-    logger,
-  });
-  opened.defer(async () => builtin?.close());
-  const trust = trustOf(settings);
-  const metrics = createMetrics(
-    VERSION,
-    instance.authority,
-    (issuer) => trust.providers.get(issuer)?.type ?? '',
-  );
-  const keysets = new IssuerKeys({
-    fetcher: new NodeFetcher(),
-    clock,
-    observe: (issuer, fault) => {
-      if (fault !== undefined)
-        logger.warn({ issuer: issuer.name, fault: fault.message }, "an issuer's keys could not be fetched");
-    },
-  });
-  const line: Line = {
-    trust,
-    keysets,
-    keyPolicy: { allowed: AlgorithmAllowList.parse(settings.clientSigningAlgorithms), verifier, sha256 },
-    ...admissionOf(settings),
-    authority: instance.authority,
-    profile: compileProfile(instance.authority),
-    log,
-    random,
-    audit: metrics,
-  };
-  const onBug = (cause: unknown): void => logger.error({ err: cause }, 'answered with 500');
-  let draining = false;
-  const door: Door = {
-    line: () => line,
-    listings: () => settings.issuers.map(({ listing }) => listing),
-    readiness: async () => [
-      ...(draining ? [{ component: 'draining', reason: 'the server is shutting down' } as const] : []),
-      ...(await readinessOf(instance.authority, builtin)),
-    ],
-    clock,
-    errors: settings.errors,
-    onAnswer: metrics.onAnswer,
-    onBug,
-  };
-  const { errors, issuers } = settings;
-  answer = createApp(door, facesOf({ instance, builtin, issuers, publicUrl, clock, errors, onBug })).fetch;
-  const grpc = await grpcServer(settings, door, logger);
+  const mayfly = await openMayfly(options, settings.publicUrl ?? url);
+  opened.defer(() => mayfly.close());
+  answer = mayfly.app.fetch;
+  const grpc = await grpcServer(settings, mayfly.door, logger);
   opened.defer(() => grpc.close());
-  const metricsServer = await listen(metricsHandler(metrics), LOOPBACK, settings.metricsPort);
+  const metricsServer = await listen(metricsHandler(mayfly.metrics), LOOPBACK, settings.metricsPort);
   opened.move();
-  void keysets.warm(settings.issuers.map(({ issuer }) => issuer));
 
   return {
     url,
     grpcUrl: `${settings.grpcTls === undefined ? 'http' : 'https'}://${authorityPart(settings.host, grpc.port)}`,
     metricsUrl: `http://${LOOPBACK}:${metricsServer.port}/metrics`,
     async close(delayMs = 0) {
-      draining = true;
+      mayfly.drain();
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
       await Promise.all([server.close(), grpc.close()]);
-      await builtin?.close();
+      await mayfly.close();
       await metricsServer.close();
     },
   };
@@ -165,72 +84,10 @@ function authorityPart(host: string, port: number): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-function trustOf({ issuers }: Settings): Trust {
-  return {
-    issuers: new IssuerDirectory(issuers.map(({ issuer }) => issuer)),
-    providers: new Map(issuers.map(({ issuer, provider }) => [issuer, provider])),
-    policies: new Map(
-      issuers.flatMap(({ issuer, policy }) => (policy === undefined ? [] : [[issuer, policy]])),
-    ),
-  };
-}
-
-/** Failed proofs are counted whether limits are on or not: they cost milliseconds. */
-function admissionOf(settings: Settings): { admitter: Admitter | undefined; failedProofs: FailedProofs } {
-  const keys = new BucketKeys(sha256);
-  const limits = new Limits(settings.limits.defaults, settings.limits.overrides);
-  const failedProofs = new FailedProofs(limits, keys);
-  const replay = new Map(settings.issuers.map((one) => [one.issuer, one.replay]));
-  const { enabled } = settings.limits;
-  if (!enabled && settings.issuers.every((one) => one.replay === 'allow')) {
-    return { admitter: undefined, failedProofs };
-  }
-  return {
-    admitter: { limiter: new MemoryLimiter(), limits: enabled ? limits : undefined, keys, replay, random },
-    failedProofs,
-  };
-}
-
-async function readinessOf(authority: Authority, builtin: OpenLog | undefined): Promise<Unreadiness[]> {
-  const log =
-    builtin?.ready === false ? [{ component: 'log', reason: 'the log cannot be written' } as const] : [];
-  return [...log, ...authorityReadiness(authority, clock.now()), ...(await signerReadiness(authority))];
-}
-
 function metricsHandler(metrics: Metrics): FetchHandler {
   const app = new Hono();
   app.get('/metrics', async (c) =>
     c.body(await metrics.text(), 200, { 'content-type': metrics.contentType }),
   );
   return app.fetch;
-}
-
-function instanceOf({ settings, kind, ephemeral }: ServiceOptions): Promise<Instance> {
-  const { ca: given, keyPassphraseFile } = settings;
-  const ca: { ca?: ExistingCa } =
-    given === undefined
-      ? {}
-      : {
-          ca: {
-            chain: given.chain,
-            key: given.key,
-            ...optional('passphrase', passphraseIn(given.passphraseFile)),
-          },
-        };
-  const common = { kind, clock, random, sha256, verifier, ...ca };
-  if (ephemeral) return ephemeralInstance(common);
-  return openInstance({
-    ...common,
-    folder: settings.data,
-    ...optional('passphrase', passphraseIn(keyPassphraseFile)),
-  });
-}
-
-/** The first line of the file. */
-function passphraseIn(file: string | undefined): string | undefined {
-  return file === undefined ? undefined : (readFileSync(file, 'utf8').split(/\r?\n/)[0] ?? '');
-}
-
-function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
-  return value === undefined ? {} : ({ [key]: value } as { [P in K]?: V });
 }
