@@ -27,6 +27,8 @@ export const ekuTimeStamping = oid('1.3.6.1.5.5.7.3.8');
 // Certificate transparency (RFC 6962 sections 3.1 and 3.3)
 export const ctSctList = oid('1.3.6.1.4.1.11129.2.4.2');
 export const ctPoison = oid('1.3.6.1.4.1.11129.2.4.3');
+/** Extended key usage of a Precertificate Signing Certificate. */
+export const ctPrecertificateSigning = oid('1.3.6.1.4.1.11129.2.4.4');
 
 // Sigstore's arc (fulcio docs/oid-info.md)
 export const fulcioArc = '1.3.6.1.4.1.57264.1';

@@ -1,12 +1,12 @@
 // Problem: everything that can go wrong for a client, as one closed table, mapped to a response once at the door.
 
 /** google.rpc.Code numbers that Mayfly answers with. */
-export type RpcCode = 3 | 5 | 8 | 12 | 13 | 14;
+export type RpcCode = 3 | 5 | 8 | 12 | 13 | 14 | 16;
 
 interface Entry {
   readonly reason: string;
   readonly code: RpcCode;
-  readonly status: 400 | 404 | 405 | 413 | 415 | 429 | 500 | 503;
+  readonly status: 400 | 401 | 404 | 405 | 413 | 415 | 429 | 500 | 503;
   /** The sentence clients know from Fulcio, or undefined where each Problem brings its own. */
   readonly message?: string;
 }
@@ -77,6 +77,15 @@ const TABLE = {
   },
   algorithm_unrecognized: { reason: 'ALGORITHM_UNRECOGNIZED', code: 3, status: 400 },
   algorithm_not_permitted: { reason: 'ALGORITHM_NOT_PERMITTED', code: 3, status: 400 },
+
+  /** A chain that the log does not take: each says what is wrong with it. */
+  submission_refused: { reason: 'SUBMISSION_REFUSED', code: 3, status: 400 },
+  submitter_unknown: {
+    reason: 'SUBMITTER_UNKNOWN',
+    code: 16,
+    status: 401,
+    message: 'this log takes submissions only with its bearer token',
+  },
 
   rate_limited: { reason: 'RATE_LIMITED', code: 8, status: 429 },
   limiter_unavailable: {

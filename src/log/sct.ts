@@ -25,7 +25,10 @@ export function encodeSctList(sct: Sct): Bytes {
 }
 
 /** What a precertificate's SCT signs (RFC 6962 section 3.2). */
-export function sctInput(entry: Pick<PrecertEntry, 'issuerKeyHash' | 'tbs'>, sct: Sct): Bytes {
+export function sctInput(
+  entry: Pick<PrecertEntry, 'issuerKeyHash' | 'tbs'>,
+  sct: Pick<Sct, 'timestamp' | 'extensions'>,
+): Bytes {
   return concat(
     u8(0), // v1
     u8(0), // certificate_timestamp
