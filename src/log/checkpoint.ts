@@ -3,10 +3,12 @@
 import { type Bytes, base64, concat, fromBase64 } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
 import { TlsReader, u8, uint } from '../encoding/tls.ts';
+import type { PublicKey } from '../key/public-key.ts';
 import type { Signer } from '../key/signer.ts';
+import type { SignatureVerifier } from '../key/verifier.ts';
 import { HASH_SIZE, type TreeHead } from './merkle.ts';
-import { ED25519_NOTE, formatNote, type Note, noteKeyId, RFC6962_NOTE } from './note.ts';
-import { signDigitally } from './signature.ts';
+import { ED25519_NOTE, formatNote, type Note, noteKeyId, parseNote, RFC6962_NOTE } from './note.ts';
+import { readDigitallySigned, signDigitally } from './signature.ts';
 
 export interface SignedTreeHead extends TreeHead {
   /** Milliseconds since the epoch; strictly rises from one head to the next (RFC 6962 section 3.5). */
@@ -99,4 +101,23 @@ export function treeHeadOf(sha256: Sha256, note: Note, logId: Uint8Array): Signe
     return { size, root, timestamp, signature: line.signature.slice(8) };
   }
   return undefined;
+}
+
+/** The tree head of a checkpoint by its bytes, if that log signed it; other signatures on the note are passed over. */
+export async function verifyCheckpoint(
+  verifier: SignatureVerifier,
+  sha256: Sha256,
+  key: PublicKey,
+  checkpoint: Uint8Array,
+): Promise<(SignedTreeHead & Checkpoint) | undefined> {
+  const note = parseNote(checkpoint);
+  const parsed = note && parseCheckpoint(note.text);
+  const treeHead = note && treeHeadOf(sha256, note, logIdOf(sha256, key.spki));
+  const signed = treeHead && readDigitallySigned(treeHead.signature);
+  if (parsed === undefined || treeHead === undefined || signed === undefined) return undefined;
+  if (signed.algorithm !== (key.type === 'rsa' ? 'rsa-pkcs1-sha256' : 'ecdsa-p256-sha256')) return undefined;
+  const input = treeHeadInput(treeHead, treeHead.timestamp);
+  return (await verifier.verify(key, 'SHA-256', input, signed.signature))
+    ? { ...treeHead, origin: parsed.origin }
+    : undefined;
 }

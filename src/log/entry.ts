@@ -3,6 +3,8 @@
 import type { Bytes } from '../encoding/bytes.ts';
 import { TlsReader } from '../encoding/tls.ts';
 import type { PrecertEntry } from './log.ts';
+import { HASH_SIZE } from './merkle.ts';
+import { TILE_WIDTH, type TileAddress } from './tile.ts';
 
 /** Indexes are 40 bits (static-ct-api, "leaf_index"). */
 export const MAX_INDEX = 2 ** 40 - 1;
@@ -181,4 +183,13 @@ export function readDataTile(tile: Uint8Array): { readonly entry: TileLeaf; read
     out.push({ entry, bytes: tile.subarray(start, reader.offset) });
   }
   return out;
+}
+
+/** The partial tile of that width in the full tile it became. RangeError when a data tile is malformed. */
+export function beginningOf(full: Bytes, { level, width }: Pick<TileAddress, 'level' | 'width'>): Bytes {
+  if (width === TILE_WIDTH) return full;
+  if (level !== 'data') return full.slice(0, width * HASH_SIZE);
+  const reader = new TlsReader(full);
+  for (let i = 0; i < width; i++) readTileLeaf(reader, full);
+  return full.slice(0, reader.offset);
 }

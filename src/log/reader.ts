@@ -2,14 +2,12 @@
 
 import { type Bytes, equal } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
-import { TlsReader } from '../encoding/tls.ts';
 import { Problem } from '../problem.ts';
 import type { LogIdentity } from './description.ts';
-import { readDataTile, readTileLeaf, type TileLeaf } from './entry.ts';
+import { beginningOf, readDataTile, type TileLeaf } from './entry.ts';
 import { issuerPath } from './issuers.ts';
 import { LogDamage } from './journal.ts';
 import type { LeafIndex } from './leaf-index.ts';
-import { HASH_SIZE } from './merkle.ts';
 import type { ObjectStore } from './object-store.ts';
 import { Prover } from './proof.ts';
 import type { Publication, Publisher, Source } from './publisher.ts';
@@ -75,8 +73,7 @@ export class Reader {
     const near = level === 'data' ? edge.data(from, from + width) : edge.hashes(level, from, from + width);
     if (near !== undefined) return near;
     const full = await this.#store.get(tilePath({ level, index, width: TILE_WIDTH }));
-    // A partial tile is the beginning of the full one.
-    return full?.slice(0, level === 'data' ? endOfEntry(full, width) : width * HASH_SIZE);
+    return full && beginningOf(full, address);
   }
 
   /** DER of a certificate of some entry's chain; undefined when there is none of that SHA-256. */
@@ -120,11 +117,4 @@ export class Reader {
       });
     return undefined;
   }
-}
-
-function endOfEntry(tile: Uint8Array, count: number): number {
-  if (count === TILE_WIDTH) return tile.length;
-  const reader = new TlsReader(tile);
-  for (let i = 0; i < count; i++) readTileLeaf(reader, tile);
-  return reader.offset;
 }
