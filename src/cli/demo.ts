@@ -10,12 +10,14 @@ import { decodePem } from '../encoding/pem.ts';
 import { leafIndexOf } from '../log/entry.ts';
 import type { Sct } from '../log/log.ts';
 import { LogClient, readLogDocument } from '../log/log-client.ts';
+import { devIssuers, startDevIssuer } from '../node/dev-issuer.ts';
 import { silentLogger } from '../node/logger.ts';
 import { sha256 } from '../node/native-digest.ts';
 import { nativeVerifier } from '../node/native-verifier.ts';
 import { startService } from '../node/service.ts';
-import { devIssuers, fetchDevToken, startDevIssuer } from './dev.ts';
-import { loadKinds, loadSettings } from './options.ts';
+import { loadKinds } from '../node/shipped-configuration.ts';
+import { fetchDevToken } from './dev.ts';
+import { loadSettings } from './options.ts';
 
 interface DemoFlags {
   instance?: string;

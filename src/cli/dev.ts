@@ -1,15 +1,12 @@
 // dev: a whole instance for a developer's machine, with an issuer that mints any token.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { systemClock } from '../clock.ts';
-import { parseSettings } from '../config/settings.ts';
-import { createDevIssuer, DEV_AUDIENCE, type DevIssuer } from '../dev/dev-issuer.ts';
-import { type DevShape, devConfiguration, SHAPES } from '../dev/shape.ts';
-import type { Kinds } from '../identity/provider.ts';
-import { type HttpServer, listen } from '../node/http-server.ts';
+import { type DevShape, SHAPES } from '../dev/shape.ts';
+import { devIssuers, startDevIssuer } from '../node/dev-issuer.ts';
 import { createLogger } from '../node/logger.ts';
 import { startService } from '../node/service.ts';
-import { addServeFlags, loadKinds, loadSettings, portNumber, type ServeFlags } from './options.ts';
+import { loadKinds } from '../node/shipped-configuration.ts';
+import { addServeFlags, loadSettings, portNumber, type ServeFlags } from './options.ts';
 import { closeOnSignal } from './serve.ts';
 
 const ISSUER_PORT = 5556;
@@ -64,29 +61,6 @@ async function dev(flags: DevFlags): Promise<void> {
 }
 
 const LOOPBACK_HOSTS = new Set([LOOPBACK, 'localhost', '::1']);
-
-export interface RunningDevIssuer {
-  readonly url: string;
-  readonly issuer: DevIssuer;
-  readonly server: HttpServer;
-}
-
-export async function startDevIssuer(port: number): Promise<RunningDevIssuer> {
-  let url = '';
-  const issuer = await createDevIssuer(() => url, systemClock);
-  const server = await listen(issuer.app.fetch, LOOPBACK, port);
-  url = `http://${LOOPBACK}:${server.port}`;
-  return { url, issuer, server };
-}
-
-/** The issuers of a dev instance, as configured entries. */
-export function devIssuers(
-  issuerUrl: string,
-  kinds: Kinds,
-): ReturnType<typeof parseSettings>['settings']['issuers'] {
-  const text = devConfiguration(issuerUrl, DEV_AUDIENCE);
-  return parseSettings(text, { fileName: 'the development issuers', kinds }).settings.issuers;
-}
 
 interface TokenFlags {
   issuer: string;

@@ -3,11 +3,9 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Mistake } from '../config/mistake.ts';
-import { parseProviders } from '../config/providers.ts';
 import { parseSettings, type Settings } from '../config/settings.ts';
 import type { Kinds } from '../identity/provider.ts';
-
-const CONFIG_FOLDER = new URL('../../config/', import.meta.url);
+import { loadKinds, SHIPPED_SETTINGS } from '../node/shipped-configuration.ts';
 
 export interface ServeFlags {
   config?: string;
@@ -69,16 +67,12 @@ export interface LoadedSettings {
   readonly fileName: string;
 }
 
-export function loadKinds(): Kinds {
-  return parseProviders(readFileSync(new URL('providers.yaml', CONFIG_FOLDER), 'utf8'));
-}
-
 /** Throws SettingsError with every mistake, or an Error that names a file that is not there. */
 export function loadSettings(flags: ServeFlags, kinds: Kinds = loadKinds()): LoadedSettings {
   const fileName =
     flags.config ?? (existsSync('mayfly.yaml') ? 'mayfly.yaml' : 'the shipped config/mayfly.yaml');
   const shipped = flags.config === undefined && !existsSync('mayfly.yaml');
-  const text = readConfiguration(shipped ? new URL('mayfly.yaml', CONFIG_FOLDER) : fileName, fileName);
+  const text = readConfiguration(shipped ? SHIPPED_SETTINGS : fileName, fileName);
   const readFile = (path: string): string => readFileSync(path, 'utf8');
   const { settings, warnings } = parseSettings(text, { fileName, kinds, readFile });
   return { settings: withFlags(settings, flags), warnings, fileName };
