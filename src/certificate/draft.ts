@@ -14,6 +14,9 @@ const VERSION_3 = der.element(der.contextTag(0), Uint8Array.of(der.TAG.integer, 
 const EMPTY_SUBJECT = der.sequence();
 const EXTENSIONS = der.contextTag(3);
 
+/** Bytes; templates can repeat a claim, so the size of tokens is no bound. The log takes certificates of 32 KiB. */
+const MAX_SIZE = 30_000;
+
 export class Draft {
   /** version up to subjectPublicKeyInfo: the TBSCertificate's content before its extensions. */
   readonly #head: Bytes;
@@ -41,7 +44,10 @@ export class Draft {
     this.notAfter = notAfter;
   }
 
-  /** Throws Problem `signer_unavailable` when the leaf would outlive its CA. */
+  /**
+   * Throws Problem `signer_unavailable` when the leaf would outlive its CA, and `identity_unencodable` when it would be
+   * larger than a log takes.
+   */
   static of(
     admission: Admission,
     authority: Authority,
@@ -75,6 +81,12 @@ export class Draft {
       subjectAltName(identity.san),
       attributeExtensions(identity.attributes),
     );
+    if (head.length + extensions.length > MAX_SIZE) {
+      throw new Problem('identity_unencodable', {
+        message: 'the certificate would be too large',
+        hint: `The claims that are written into a certificate may take about ${MAX_SIZE} bytes together.`,
+      });
+    }
     return new Draft(admission, head, extensions, serial, notBefore, notAfter);
   }
 

@@ -47,7 +47,8 @@ export class World {
     this.#close = close;
   }
 
-  static async open(start: Start): Promise<World> {
+  /** `settings` go over those of the configuration. */
+  static async open(start: Start, settings: object = {}): Promise<World> {
     const people = await startIssuer({ path: '/people', alg: 'RS256', algorithms: ALGORITHMS });
     const issuers = new Map([['people', people]]);
     for (const name of ['bare', 'liar', 'slash/', 'unlisted/', 'meta/one', 'meta/two.three', 'sealed']) {
@@ -63,7 +64,7 @@ export class World {
     for (const { title } of KINDS) {
       issuers.set(title, await people.sibling(`/${title.replaceAll(' ', '-')}`));
     }
-    const started = await start(configurationOf(issuers));
+    const started = await start(configurationOf(issuers, settings));
     return new World(started.url, issuers, async () => {
       await started.close();
       await people.close();
@@ -103,7 +104,7 @@ export class World {
 }
 
 /** Fulcio's form for Fulcio's kinds, the list form for the presets. */
-function configurationOf(issuers: ReadonlyMap<string, FakeIssuer>): string {
+function configurationOf(issuers: ReadonlyMap<string, FakeIssuer>, settings: object): string {
   const urlOf = (name: string): string => issuers.get(name)?.url ?? '';
   const email = (name: string): [string, object] => [
     urlOf(name),
@@ -133,6 +134,7 @@ function configurationOf(issuers: ReadonlyMap<string, FakeIssuer>): string {
       [`${new URL(urlOf('people')).origin}/meta/*`]: { 'client-id': 'sigstore', type: 'email' },
     },
     'ci-issuer-metadata': metadata.named,
+    ...settings,
     issuers: [
       ...presets,
       {

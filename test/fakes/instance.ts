@@ -9,7 +9,9 @@ import { type Service, startService } from '../../src/node/service.ts';
 import type { FakeIssuer } from './issuer.ts';
 import { type Issued, issue, type Order } from './signing-client.ts';
 
-const KINDS = parseProviders(readFileSync(new URL('../../config/providers.yaml', import.meta.url), 'utf8'));
+export const KINDS = parseProviders(
+  readFileSync(new URL('../../config/providers.yaml', import.meta.url), 'utf8'),
+);
 
 /** An entry of `issuers` in the configuration; audience `sigstore` unless given. */
 export interface TrustedIssuer {
