@@ -1,0 +1,16 @@
+module mayfly/log-go
+
+go 1.26.0
+
+require (
+	github.com/google/certificate-transparency-go v1.3.2
+	github.com/transparency-dev/formats v0.1.1
+	github.com/transparency-dev/merkle v0.0.2
+	golang.org/x/mod v0.43.0
+)
+
+require (
+	filippo.io/mldsa v0.0.0-20260215214346-43d0283efc3e // indirect
+	golang.org/x/crypto v0.52.0 // indirect
+	google.golang.org/protobuf v1.36.6 // indirect
+)
