@@ -48,6 +48,8 @@ export interface LogParts {
   /** What only the log itself reads: who it is, and what it published. */
   readonly guard: ObjectStore;
   readonly leafIndex: LeafIndex;
+  /** Where partial tiles are remembered, for stores in which reading hundreds of objects takes long. */
+  readonly remembered?: ObjectStore | undefined;
 }
 
 export interface OpenLog {
@@ -55,6 +57,8 @@ export interface OpenLog {
   readonly reader: Reader;
   /** Whether an append has a chance now. */
   readonly ready: boolean;
+  /** Entries that are durable; `reader.size` of them are published. */
+  readonly size: number;
   /** Publishes now what is durable now. */
   publish(): Promise<void>;
   /** Answers what was taken, publishes it, and stops. */
@@ -64,7 +68,7 @@ export interface OpenLog {
 /** Founds a log, or recovers it. Throws a LogDamage when what is stored contradicts itself, the key, or what was published. */
 export async function openLog(options: LogOptions, parts: LogParts): Promise<OpenLog> {
   const { signer, cosigner, clock, onError = () => undefined } = options;
-  const { sha256, schedule, journal, store, guard, leafIndex } = parts;
+  const { sha256, schedule, journal, store, guard, leafIndex, remembered } = parts;
   if (!isLogAlgorithm(signer.algorithm))
     throw new TypeError('a log key is P-256 or RSA (RFC 6962 section 2.1.4)');
   if (cosigner !== undefined && cosigner.algorithm !== 'ed25519')
@@ -79,7 +83,7 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Ope
     signer,
     journal,
     issuers: new Issuers(sha256, store),
-    recover: async () => recoverTree(sha256, store, journal, await readPublished(guard)),
+    recover: async () => recoverTree(sha256, store, journal, await readPublished(guard), remembered),
     onCommit: () => publisher.notify(),
     onError,
     limits: options.limits,
@@ -102,6 +106,7 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Ope
       keys: { origin, signer, cosigner },
       store,
       guard,
+      remembered,
       onError,
       index: (size) => indexer.follow(size),
       delay: options.publicationDelay,
@@ -117,6 +122,9 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Ope
     reader: new Reader({ sha256, identity, source: sequencer, publisher, store, leafIndex }),
     get ready() {
       return sequencer.ready;
+    },
+    get size() {
+      return sequencer.head.size;
     },
     publish: () => publisher.publish(),
     async close() {

@@ -7,6 +7,7 @@ import { type CheckpointKeys, type SignedTreeHead, signCheckpoint } from './chec
 import type { Edge } from './edge.ts';
 import { LogDamage } from './journal.ts';
 import type { ObjectStore } from './object-store.ts';
+import { writePartialTiles } from './partial-tiles.ts';
 import { type Published, writePublished } from './published.ts';
 import type { Head } from './recovery.ts';
 import type { Schedule } from './schedule.ts';
@@ -29,6 +30,8 @@ export interface PublisherOptions {
   /** Where the `published` record lies; best on another disk than the tree. */
   readonly guard: ObjectStore;
   readonly onError: (error: unknown) => void;
+  /** Where partial tiles are remembered for the next opening, if anywhere. */
+  readonly remembered?: ObjectStore | undefined;
   /** Makes the entries below `size` findable, before the checkpoint that covers them is seen. */
   readonly index: (size: number) => Promise<void>;
   /** Milliseconds from a commit to its publication, in which further commits join; 100 unless set. */
@@ -52,6 +55,8 @@ interface Waiter {
 
 /** Tiles written at once. */
 const PARALLEL = 8;
+/** Milliseconds until a publication that failed is tried again. */
+const RETRY = 1000;
 
 export class Publisher {
   readonly #options: PublisherOptions;
@@ -118,13 +123,15 @@ export class Publisher {
       this.#due = false;
       this.publish().catch((error: unknown) => {
         this.#options.onError(error);
-        this.notify();
+        if (this.#closed) return;
+        this.#due = true;
+        this.#plan(RETRY);
       });
     }, milliseconds);
   }
 
   async #publish(): Promise<void> {
-    const { sha256, clock, keys, store, guard } = this.#options;
+    const { sha256, clock, keys, store, guard, remembered } = this.#options;
     const { head, edge } = this.#source;
     const last = this.#last;
     if (
@@ -135,6 +142,9 @@ export class Publisher {
         `a tree of ${head.size} entries cannot follow the one of ${last.size} that was published`,
       );
     await this.#writeTiles(edge, last?.size ?? 0, head.size);
+    const tiled = head.size - (head.size % TILE_WIDTH);
+    if (remembered !== undefined && tiled > (last?.size ?? 0))
+      await writePartialTiles(remembered, tiled, edge);
     // Derived data must not hold up a checkpoint.
     await this.#options.index(head.size).catch(this.#options.onError);
 

@@ -4,30 +4,36 @@ import { type Bytes, equal } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
 import { Problem } from '../problem.ts';
 import type { LogIdentity } from './description.ts';
+import type { Edge } from './edge.ts';
 import { beginningOf, readDataTile, type TileLeaf } from './entry.ts';
 import { issuerPath } from './issuers.ts';
 import { LogDamage } from './journal.ts';
 import type { LeafIndex } from './leaf-index.ts';
 import type { ObjectStore } from './object-store.ts';
 import { Prover } from './proof.ts';
-import type { Publication, Publisher, Source } from './publisher.ts';
+import type { Publication, Publisher } from './publisher.ts';
 import { TILE_WIDTH, type TileAddress, tileExists, tilePath } from './tile.ts';
 
 export interface ReaderOptions {
   readonly sha256: Sha256;
   readonly identity: LogIdentity;
-  readonly source: Pick<Source, 'edge'>;
-  readonly publisher: Publisher;
-  readonly store: ObjectStore;
-  readonly leafIndex: LeafIndex;
+  readonly source: EdgeSource;
+  readonly publisher: Pick<Publisher, 'current' | 'published'>;
+  readonly store: Pick<ObjectStore, 'get'>;
+  readonly leafIndex: Pick<LeafIndex, 'size' | 'candidates'>;
+}
+
+/** Where the right edge is at hand: the sequencer, or what it has told of itself. */
+export interface EdgeSource {
+  readonly edge: Pick<Edge, 'data' | 'hashes'>;
 }
 
 export class Reader {
   readonly identity: LogIdentity;
-  readonly #source: Pick<Source, 'edge'>;
-  readonly #publisher: Publisher;
-  readonly #store: ObjectStore;
-  readonly #leafIndex: LeafIndex;
+  readonly #source: EdgeSource;
+  readonly #publisher: Pick<Publisher, 'current' | 'published'>;
+  readonly #store: Pick<ObjectStore, 'get'>;
+  readonly #leafIndex: Pick<LeafIndex, 'size' | 'candidates'>;
   readonly #prover: Prover;
 
   constructor({ sha256, identity, source, publisher, store, leafIndex }: ReaderOptions) {

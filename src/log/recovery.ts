@@ -7,6 +7,7 @@ import { Edge, type LevelHash } from './edge.ts';
 import { type Journal, LogDamage } from './journal.ts';
 import { type Frontier, grow, HASH_SIZE, rootOf, type TreeHead } from './merkle.ts';
 import type { ObjectStore } from './object-store.ts';
+import { readPartialTiles } from './partial-tiles.ts';
 import type { Published } from './published.ts';
 import { hashesAt, MAX_LEVEL, subtreeHash, TILE_HEIGHT, TILE_WIDTH, tilePath } from './tile.ts';
 
@@ -52,16 +53,18 @@ function frontierOf(sha256: Sha256, size: number, levels: readonly (readonly Byt
 
 /**
  * Reads the tree back. Throws a LogDamage when tiles, journal and `published` contradict each other: a record or tile is
- * missing or altered, or the storage is older than what was published.
+ * missing or altered, or the storage is older than what was published. `remembered` may hold partial tiles.
  */
 export async function recoverTree(
   sha256: Sha256,
   store: ObjectStore,
   journal: Journal,
   published: Published | undefined,
+  remembered?: ObjectStore,
 ): Promise<Recovered> {
   const tiled = Math.floor((published?.size ?? 0) / TILE_WIDTH) * TILE_WIDTH;
-  const levels = await partialTiles(sha256, store, tiled);
+  const known = remembered && (await readPartialTiles(remembered, tiled));
+  const levels = known ?? (await partialTiles(sha256, store, tiled));
   const edge = new Edge(tiled, levels);
   let frontier = frontierOf(sha256, tiled, levels);
   let root = rootOf(sha256, frontier);
