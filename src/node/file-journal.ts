@@ -119,9 +119,12 @@ export class FileJournal implements Journal {
 
   #prepare(tail: Segment): void {
     if (this.#spare !== undefined) return;
-    this.#spare = this.#createSegment(tail.sequence + 1, []);
-    // Whoever needs the segment awaits it and meets the error.
-    this.#spare.catch(() => undefined);
+    const spare = this.#createSegment(tail.sequence + 1, []);
+    this.#spare = spare;
+    // Whoever awaits it meets the error; the next append tries again.
+    spare.catch(() => {
+      if (this.#spare === spare) this.#spare = undefined;
+    });
   }
 
   async #roll(tail: Segment, needed: number): Promise<Segment> {

@@ -49,10 +49,12 @@ export async function openFileLog(options: FileLogOptions): Promise<OpenLog> {
       get ready() {
         return opened.ready;
       },
+      get size() {
+        return opened.size;
+      },
       publish: () => opened.publish(),
       async close() {
-        await opened.close();
-        unlock();
+        await opened.close().finally(unlock);
       },
     };
   } catch (error) {
