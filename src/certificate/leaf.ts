@@ -23,7 +23,7 @@ export interface Leaf {
   readonly precertTbs: Bytes;
 }
 
-/** Throws DerError or RangeError when the bytes are no certificate. */
+/** Throws DerError, RangeError or, for text that is not UTF-8, TypeError when the bytes are no certificate. */
 export function readLeaf(certificate: Uint8Array): Leaf {
   const [tbs] = der.readAll(der.readOnly(certificate, der.TAG.sequence).content);
   if (tbs === undefined) throw new der.DerError('an empty certificate', 0);

@@ -31,6 +31,7 @@ const DIGITAL_SIGNATURE = Uint8Array.of(0x03, 0x02, 0x07, 0x80);
 const CODE_SIGNING = der.sequence(der.objectIdentifier(oid.ekuCodeSigning));
 const FULCIO_ARC = contentOf(oid.fulcioArc);
 const ID_CE = contentOf(oid.keyUsage).subarray(0, 2);
+const OTHER_NAME = contentOf(oid.fulcioOtherName);
 const POISON = contentOf(oid.ctPoison);
 const SCT_LIST = contentOf(oid.ctSctList);
 
@@ -237,12 +238,27 @@ function lintName(at: der.Cursor): void {
   at.read(at.content, limit);
   demand(at.end === limit, 'exactly one subjectAltName');
   demand(at.end > at.content, 'a subjectAltName that is not empty');
-  if (at.is(der.contextTag(0))) return;
+  if (at.is(der.contextTag(0))) {
+    lintOtherName(at);
+    return;
+  }
   demand(at.is(der.contextTag(1, true)) || at.is(der.contextTag(6, true)), 'an email, URI or otherName');
   for (let i = at.content; i < at.end; i++) {
     const byte = at.bytes[i] ?? 0;
     demand(byte > 0x20 && byte < 0x7f, 'an email or URI of printable ASCII without blanks');
   }
+}
+
+/** type-id, then the value under [0] (RFC 5280 section 4.2.1.6). */
+function lintOtherName(at: der.Cursor): void {
+  const limit = at.end;
+  at.read(at.content, limit);
+  const isFulcios = at.is(der.TAG.oid) && at.holds(OTHER_NAME);
+  at.read(at.end, limit);
+  const isLast = at.is(der.contextTag(0)) && at.end === limit;
+  at.read(at.content, limit);
+  const isText = at.is(der.TAG.utf8String) && at.end === limit && at.end > at.content;
+  demand(isFulcios && isLast && isText, "an otherName of Fulcio's type, with text");
 }
 
 /** SignedCertificateTimestampList of one: two lengths, each the rest (RFC 6962 section 3.3). */
