@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Mistake } from '../config/mistake.ts';
 import { parseSettings, type Settings } from '../config/settings.ts';
+import { bearersIn, type Role, type TransparencySettings } from '../config/transparency-settings.ts';
 import type { Kinds } from '../identity/provider.ts';
 import { loadKinds, SHIPPED_SETTINGS } from '../node/shipped-configuration.ts';
 
@@ -18,6 +19,9 @@ export interface ServeFlags {
   metricsPort?: number;
   log?: string;
   logPublicKey?: string;
+  logBearerFile?: string;
+  logRoots?: string;
+  role?: Role;
   clientSigningAlgorithms?: string;
   limits?: 'on' | 'off';
   ephemeral?: boolean;
@@ -40,10 +44,17 @@ export function addServeFlags(command: Command): Command {
     .option('--grpc-tls-certificate <file>', 'PEM certificate (and chain) with which gRPC is served over TLS')
     .option('--grpc-tls-key <file>', 'PEM private key of that certificate')
     .option('--metrics-port <n>', 'Prometheus port, always on loopback (default: 2112)', portNumber)
-    .option('--log <where>', "builtin, none (or ''), or the URL of an RFC 6962 log (default: builtin)")
+    .option(
+      '--log <where>',
+      "builtin, none (or ''), or the URL of an RFC 6962 log; several with commas, of which the first that answers serves (default: builtin)",
+    )
     .option(
       '--log-public-key <file>',
-      'PEM public key of the log at --log URL; its SCTs are verified with it',
+      'PEM public key of the log at --log URL, with which its SCTs are verified; several with commas, in the same order',
+    )
+    .option(
+      '--log-bearer-file <file>',
+      'bearer token of submissions: sent to --log URL, demanded in role log',
     )
     .option('--client-signing-algorithms <list>', 'comma-separated algorithms that client keys may use')
     .addOption(new Option('--limits <state>', 'rate limits').choices(['on', 'off']))
@@ -103,7 +114,7 @@ function withFlags(settings: Settings, flags: ServeFlags): Settings {
     grpcPort: flags.grpcPort ?? settings.grpcPort,
     ...(certificate === undefined || tlsKey === undefined ? {} : { grpcTls: { certificate, key: tlsKey } }),
     metricsPort: flags.metricsPort ?? settings.metricsPort,
-    log: flags.log === undefined ? settings.log : logOf(flags.log, flags.logPublicKey),
+    ...transparencyOf(settings, flags),
     clientSigningAlgorithms: flags.clientSigningAlgorithms?.split(',') ?? settings.clientSigningAlgorithms,
     limits:
       flags.limits === undefined ? settings.limits : { ...settings.limits, enabled: flags.limits === 'on' },
@@ -114,10 +125,38 @@ function withFlags(settings: Settings, flags: ServeFlags): Settings {
   };
 }
 
-function logOf(where: string, publicKeyFile: string | undefined): Settings['log'] {
+/** What flags say about logging; the rest stays as it is. */
+function transparencyOf(settings: Settings, flags: ServeFlags): Partial<TransparencySettings> {
+  const { logRoots, logBearerFile, role } = flags;
+  return {
+    role: role ?? settings.role,
+    log: flags.log === undefined ? settings.log : logOf(flags.log, flags.logPublicKey),
+    ...(logRoots === undefined ? {} : { logRoots: readFileSync(logRoots, 'utf8') }),
+    logBearers: logBearerFile === undefined ? settings.logBearers : bearersFrom(logBearerFile),
+  };
+}
+
+function logOf(where: string, publicKeyFiles: string | undefined): Settings['log'] {
   if (where === '' || where === 'none') return { kind: 'none' };
   if (where === 'builtin') return { kind: 'builtin' };
-  if (!/^https?:\/\/[^/]/.test(where)) throw new Error("--log takes builtin, none, '' or an http(s) URL");
-  if (publicKeyFile === undefined) return { kind: 'remote', url: where };
-  return { kind: 'remote', url: where, publicKey: readFileSync(publicKeyFile, 'utf8') };
+  const urls = where.split(/,(?=https?:\/\/)/);
+  if (!urls.every((url) => /^https?:\/\/[^/]/.test(url)))
+    throw new Error("--log takes builtin, none, '' or an http(s) URL");
+  const files = publicKeyFiles?.split(',') ?? [];
+  if (files.length !== 0 && files.length !== urls.length)
+    throw new Error(`--log-public-key names ${files.length} files for ${urls.length} logs`);
+  return {
+    kind: 'remote',
+    logs: urls.map((url, i) => {
+      const file = files[i];
+      return file === undefined ? { url } : { url, publicKey: readFileSync(file, 'utf8') };
+    }),
+  };
+}
+
+function bearersFrom(file: string): readonly string[] {
+  const tokens = bearersIn(readFileSync(file, 'utf8'));
+  if (tokens === undefined)
+    throw new Error(`--log-bearer-file: ${file} has to hold a token of at least 16 characters on each line`);
+  return tokens;
 }

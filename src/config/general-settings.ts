@@ -3,14 +3,14 @@
 import type * as z from 'zod';
 import { faultOf, type Rate } from '../admission/gcra.ts';
 import { DEFAULT_RATES, LIMIT_NAMES, type LimitName, type Override } from '../admission/limit.ts';
-import { decodePem } from '../encoding/pem.ts';
 import type { Findings } from './findings.ts';
 import type { Path } from './mistake.ts';
 import type { MapNode } from './node.ts';
 import { generalSchema } from './schema.ts';
-import { defined, type Reader, readPem } from './trust-material.ts';
+import { readTransparency, type TransparencySettings } from './transparency-settings.ts';
+import { defined, type Reader } from './trust-material.ts';
 
-export interface GeneralSettings {
+export interface GeneralSettings extends TransparencySettings {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -23,7 +23,6 @@ export interface GeneralSettings {
   readonly drainDelayMs: number;
   /** Folder. */
   readonly data: string;
-  readonly log: LogSettings;
   /** An existing CA; paths of PEM files. */
   readonly ca?: { readonly chain: string; readonly key: string; readonly passphraseFile?: string };
   /** For the keys that Mayfly makes itself. */
@@ -32,11 +31,6 @@ export interface GeneralSettings {
   readonly errors: 'helpful' | 'terse';
   readonly limits: LimitSettings;
 }
-
-export type LogSettings =
-  | { readonly kind: 'builtin' }
-  | { readonly kind: 'none' }
-  | { readonly kind: 'remote'; readonly url: string /** PEM. */; readonly publicKey?: string };
 
 export interface LimitSettings {
   readonly enabled: boolean;
@@ -65,7 +59,7 @@ export function readGeneralSettings(root: MapNode, reader: Reader): GeneralSetti
     metricsPort: general['metrics-port'],
     drainDelayMs: general['drain-delay'],
     data: general.data,
-    log: logOf(general.log, reader),
+    ...readTransparency(general, reader),
     ...defined('ca', general.ca && caOf(general.ca)),
     ...defined('keyPassphraseFile', general['key-passphrase-file']),
     clientSigningAlgorithms: general['client-signing-algorithms'],
@@ -90,19 +84,6 @@ function grpcTlsOf(general: General, findings: Findings): GeneralSettings['grpcT
     findings.error(['grpc-tls-key'], 'is missing; grpc-tls-certificate needs it');
   if (key !== undefined) findings.error(['grpc-tls-certificate'], 'is missing; grpc-tls-key needs it');
   return undefined;
-}
-
-function logOf(log: General['log'], reader: Reader): LogSettings {
-  if (log === 'builtin') return { kind: 'builtin' };
-  if (log === 'none' || log === '') return { kind: 'none' };
-  if (typeof log === 'string') return { kind: 'remote', url: log };
-  const at = ['log', 'public-key'];
-  const given = log['public-key'];
-  const publicKey = given === undefined ? undefined : readPem(given, at, reader);
-  if (publicKey !== undefined && !decodePem(publicKey).some(({ label }) => label === 'PUBLIC KEY')) {
-    reader.findings.error(at, 'takes a PUBLIC KEY in PEM');
-  }
-  return { kind: 'remote', url: log.url, ...defined('publicKey', publicKey) };
 }
 
 function caOf(ca: NonNullable<General['ca']>): NonNullable<GeneralSettings['ca']> {

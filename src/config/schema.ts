@@ -4,31 +4,13 @@ import * as z from 'zod';
 import { LIMIT_NAMES, type LimitName } from '../admission/limit.ts';
 import { ALGORITHM_NAMES, DEFAULT_ALGORITHMS } from '../key/algorithm.ts';
 import { ciMetadata, fulcioIssuer, listedIssuer } from './issuer-schema.ts';
-import { duration, pem, text, webUrl } from './value-schema.ts';
+import { transparency } from './transparency-schema.ts';
+import { duration, text, webUrl } from './value-schema.ts';
 
 const port = z
   .int('takes a port, 0 to 65535')
   .min(0, 'takes a port, 0 to 65535')
   .max(65535, 'takes a port, 0 to 65535');
-
-const LOG_TAKES = 'takes builtin, none, the URL of an RFC 6962 log, or { url, public-key }';
-
-const log = z
-  .union(
-    [
-      z.string().regex(/^(?:builtin|none||https?:\/\/[^/\s]+\S*)$/, LOG_TAKES),
-      z.strictObject({
-        url: webUrl.describe('Base URL of the log; ct/v1/add-pre-chain is appended.'),
-        'public-key': pem
-          .optional()
-          .describe("The log's public key (SubjectPublicKeyInfo); its SCTs are then verified."),
-      }),
-    ],
-    LOG_TAKES,
-  )
-  .describe(
-    'Where precertificates are logged: builtin, none (no SCT is embedded), or the URL of an RFC 6962 log.',
-  );
 
 const ca = z
   .strictObject({
@@ -112,7 +94,7 @@ const general = {
     .describe('How long to serve on after SIGTERM, for load balancers to notice.')
     .prefault('0s'),
   data: text.describe('Folder for keys, log and journal.').default('./mayfly-data'),
-  log: log.default('builtin'),
+  ...transparency,
   ca: ca.optional(),
   'key-passphrase-file': text
     .optional()

@@ -65,7 +65,7 @@ function checkPublic(keySet: InlineKeySet, at: Path, { findings }: Reader): Inli
   return keySet;
 }
 
-function readFile(path: string, at: Path, { findings, readFile: read }: Reader): string | undefined {
+export function readFile(path: string, at: Path, { findings, readFile: read }: Reader): string | undefined {
   try {
     return read(path);
   } catch (cause) {

@@ -11,7 +11,8 @@ import { trustRoutes } from '../http/trust.ts';
 import { describeLog } from '../log/description.ts';
 import type { OpenLog } from '../log/open-log.ts';
 import { TimestampAuthority } from '../timestamp/authority.ts';
-import { type TrustMaterial, validityOfChain, validityOfLog } from '../trust/material.ts';
+import { type TrustedLog, type TrustMaterial, validityOfChain, validityOfLog } from '../trust/material.ts';
+import type { KnownExternalLog } from './external-logs.ts';
 import type { Instance } from './instance.ts';
 import { sha256 } from './native-digest.ts';
 import { nativeRandom as random } from './native-random.ts';
@@ -19,6 +20,7 @@ import { nativeRandom as random } from './native-random.ts';
 export interface FacesOptions {
   readonly instance: Instance;
   readonly builtin: OpenLog | undefined;
+  readonly external: readonly KnownExternalLog[];
   readonly issuers: readonly ConfiguredIssuer[];
   /** Where the public reaches the instance, without a final slash. */
   readonly publicUrl: string;
@@ -61,28 +63,31 @@ function timestampFaces({ instance, builtin, clock, errors, onBug }: FacesOption
   return [{ path: '/', routes: timestampRoutes({ authority, errors, onBug }) }];
 }
 
-function materialOf({ instance, builtin, issuers, publicUrl }: FacesOptions): TrustMaterial {
+function materialOf(options: FacesOptions): TrustMaterial {
+  const { instance, issuers, publicUrl } = options;
   const { authority, timestamp } = instance;
-  const identity = builtin?.reader.identity;
   return {
     instanceUrl: publicUrl,
     operator: new URL(publicUrl).host,
     authorities: [{ chain: authority.chain }],
-    logs:
-      identity === undefined
-        ? []
-        : [
-            {
-              baseUrl: `${publicUrl}/log`,
-              spki: identity.publicKey,
-              logId: identity.logId,
-              validFor: validityOfLog(validityOfChain({ chain: authority.chain }).start),
-            },
-          ],
+    logs: trustedLogs(options),
     timestampAuthorities:
       timestamp === undefined ? [] : [{ chain: timestamp.chain, uri: `${publicUrl}/api/v1/timestamp` }],
     oidcUrls: issuers
       .filter(({ issuer, provider }) => provider.type === 'email' && !issuer.wildcard)
       .map(({ issuer }) => issuer.url),
   };
+}
+
+function trustedLogs({ instance, builtin, external, publicUrl }: FacesOptions): readonly TrustedLog[] {
+  const validFor = validityOfLog(validityOfChain({ chain: instance.authority.chain }).start);
+  const elsewhere = external.map(({ url, publicKey: { spki } }) => ({
+    baseUrl: url,
+    spki,
+    logId: sha256(spki),
+    validFor,
+  }));
+  if (builtin === undefined) return elsewhere;
+  const { publicKey: spki, logId } = builtin.reader.identity;
+  return [{ baseUrl: `${publicUrl}/log`, spki, logId, validFor }, ...elsewhere];
 }

@@ -59,8 +59,8 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
   const { settings, logger } = options;
   const instance = await instanceOf(options);
   for (const warning of instance.warnings) logger.warn(warning);
-  const { log, builtin } = await openTransparency({
-    settings: settings.log,
+  const { log, builtin, external } = await openTransparency({
+    settings,
     instance,
     origin: `${publicUrl.replace(/^https?:\/\//, '')}/log`,
     clock,
@@ -108,7 +108,10 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
     onBug,
   };
   const { errors, issuers } = settings;
-  const app = createApp(door, facesOf({ instance, builtin, issuers, publicUrl, clock, errors, onBug }));
+  const app = createApp(
+    door,
+    facesOf({ instance, builtin, external, issuers, publicUrl, clock, errors, onBug }),
+  );
   const closing = opened.move();
   void keysets.warm(issuers.map(({ issuer }) => issuer));
   return {

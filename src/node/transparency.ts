@@ -1,31 +1,26 @@
 // Transparency: the log that an instance was configured with: built in, remote, or none.
 
-import { createPublicKey } from 'node:crypto';
 import { join } from 'node:path';
-import { performance } from 'node:perf_hooks';
 import type { Clock } from '../clock.ts';
-import type { LogSettings } from '../config/general-settings.ts';
-import { parsePublicKey } from '../key/public-key.ts';
+import type { TransparencySettings } from '../config/transparency-settings.ts';
 import type { Log } from '../log/log.ts';
 import type { LogOptions, OpenLog } from '../log/open-log.ts';
-import { RemoteLog } from '../log/remote.ts';
-import { fetchPoster } from '../web/fetch-poster.ts';
+import { externalLogs, type KnownExternalLog } from './external-logs.ts';
 import { openFileLog, openMemoryLog } from './file-log.ts';
 import type { Instance } from './instance.ts';
 import type { Logger } from './logger.ts';
-import { sha256 } from './native-digest.ts';
-import { nativeVerifier } from './native-verifier.ts';
-import { later } from './timer.ts';
 
 export interface Transparency {
   /** Undefined where certificates are issued without SCT. */
   readonly log: Log | undefined;
   /** The built-in log, whose read side is served too. */
   readonly builtin: OpenLog | undefined;
+  /** Logs elsewhere, for trust documents. */
+  readonly external: readonly KnownExternalLog[];
 }
 
 export interface TransparencyOptions {
-  readonly settings: LogSettings;
+  readonly settings: TransparencySettings;
   readonly instance: Instance;
   /** Where the log is served, without scheme and final slash; counts at the first start only. */
   readonly origin: string;
@@ -35,17 +30,13 @@ export interface TransparencyOptions {
 
 export async function openTransparency(options: TransparencyOptions): Promise<Transparency> {
   const { settings, instance, logger } = options;
-  switch (settings.kind) {
+  const { log: configured, logBearers } = settings;
+  switch (configured.kind) {
     case 'none':
-      return { log: undefined, builtin: undefined };
+      return { log: undefined, builtin: undefined, external: [] };
     case 'remote': {
-      if (settings.publicKey === undefined) {
-        logger.warn(
-          { url: settings.url },
-          "the log's public key is not configured, so its SCTs are embedded unverified",
-        );
-      }
-      return { log: remoteLog(settings.url, settings.publicKey), builtin: undefined };
+      const { log, known } = externalLogs(configured.logs, logBearers[0], logger);
+      return { log, builtin: undefined, external: known };
     }
     case 'builtin': {
       const common: LogOptions = {
@@ -60,25 +51,9 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
         folder === undefined
           ? await openMemoryLog(common)
           : await openFileLog({ ...common, folder: join(folder, 'log', 'tree') });
-      return { log: builtin.log, builtin };
+      return { log: builtin.log, builtin, external: [] };
     }
     default:
-      return settings satisfies never;
+      return configured satisfies never;
   }
-}
-
-function remoteLog(url: string, publicKeyPem: string | undefined): Log {
-  const publicKey =
-    publicKeyPem === undefined
-      ? undefined
-      : parsePublicKey(new Uint8Array(createPublicKey(publicKeyPem).export({ type: 'spki', format: 'der' })));
-  return new RemoteLog({
-    url,
-    publicKey,
-    poster: fetchPoster,
-    schedule: later,
-    monotonic: () => performance.now(),
-    sha256,
-    verifier: nativeVerifier,
-  });
 }

@@ -30,6 +30,8 @@ const files: Readonly<Record<string, string>> = {
   'private.json': '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qY", "d": "nWGx"}]}',
   'broken.json': '{',
   'ca.pem': CERTIFICATE,
+  'a.token': 'first-token-of-a-log\nsecond-token-of-a-log\n',
+  'short.token': 'secret\n',
   'log.pem':
     '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n',
 };

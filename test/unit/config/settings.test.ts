@@ -13,7 +13,10 @@ const DEFAULTS = {
   metricsPort: 2112,
   drainDelayMs: 0,
   data: './mayfly-data',
+  role: 'all',
   log: { kind: 'builtin' },
+  logBearers: [],
+  witnesses: [],
   clientSigningAlgorithms: DEFAULT_ALGORITHMS,
   errors: 'helpful',
   limits: {
@@ -93,11 +96,13 @@ rate-limits:
       metricsPort: 9090,
       drainDelayMs: 90_000,
       data: '/var/lib/mayfly',
+      role: 'all',
       log: {
         kind: 'remote',
-        url: 'https://log.example/2027',
-        publicKey: expect.stringContaining('PUBLIC KEY'),
+        logs: [{ url: 'https://log.example/2027', publicKey: expect.stringContaining('PUBLIC KEY') }],
       },
+      logBearers: [],
+      witnesses: [],
       ca: { chain: 'chain.pem', key: 'key.pem', passphraseFile: 'secret' },
       keyPassphraseFile: 'other',
       clientSigningAlgorithms: ['ed25519', 'ed25519-ph'],
@@ -127,8 +132,8 @@ rate-limits:
     ['log: none', { kind: 'none' }],
     ['log: ""', { kind: 'none' }],
     ['log: builtin', { kind: 'builtin' }],
-    ['log: http://127.0.0.1:6962/test', { kind: 'remote', url: 'http://127.0.0.1:6962/test' }],
-    ['log: {url: "https://l.example"}', { kind: 'remote', url: 'https://l.example' }],
+    ['log: http://127.0.0.1:6962/test', { kind: 'remote', logs: [{ url: 'http://127.0.0.1:6962/test' }] }],
+    ['log: {url: "https://l.example"}', { kind: 'remote', logs: [{ url: 'https://l.example' }] }],
   ])('%s', (text, log) => {
     expect(settingsOf(text).log).toEqual(log);
   });
@@ -155,7 +160,12 @@ describe('mistakes', () => {
     ['port: 5554', ['1 grpc-port: takes another port than port']],
     ['grpc-tls-certificate: a.pem', ['1 grpc-tls-key: is missing; grpc-tls-certificate needs it']],
     ['grpc-tls-key: a.pem', ['1 grpc-tls-certificate: is missing; grpc-tls-key needs it']],
-    ['log: no', ['1 log: takes builtin, none, the URL of an RFC 6962 log, or { url, public-key }']],
+    [
+      'log: no',
+      [
+        '1 log: takes builtin, none, the URL of an RFC 6962 log, { url, public-key, bearer, deadline }, or a list of those',
+      ],
+    ],
     ['log: {url: x}', ['1 log.url: takes a URL that begins with https:// or http://']],
     ['log: {url: "https://l.example", public-key: x}', ['1 log.public-key: takes a PUBLIC KEY in PEM']],
     [

@@ -1,0 +1,119 @@
+// Transparency settings: what an instance does about logging: its role, its logs, whom it lets submit, who witnesses it.
+
+import type * as z from 'zod';
+import { decodePem } from '../encoding/pem.ts';
+import { holdsCertificates } from './certificates.ts';
+import type { Findings } from './findings.ts';
+import type { Path } from './mistake.ts';
+import type { transparencySchema } from './transparency-schema.ts';
+import { defined, type Reader, readFile, readPem } from './trust-material.ts';
+
+export interface TransparencySettings {
+  readonly role: Role;
+  readonly log: LogSettings;
+  /** For role log: CA certificates in PEM. */
+  readonly logRoots?: string;
+  /** Of submissions: each is accepted in role log, the first is sent in role ca. */
+  readonly logBearers: readonly string[];
+  readonly witnesses: readonly WitnessSettings[];
+}
+
+/** Issue and log, issue only, or log only. */
+export type Role = 'all' | 'ca' | 'log';
+
+export type LogSettings =
+  | { readonly kind: 'builtin' }
+  | { readonly kind: 'none' }
+  /** In order of preference; at least one. */
+  | { readonly kind: 'remote'; readonly logs: readonly RemoteLogSettings[] };
+
+export interface RemoteLogSettings {
+  readonly url: string;
+  /** PEM. */
+  readonly publicKey?: string;
+  readonly bearer?: string;
+  readonly deadlineMs?: number;
+}
+
+export interface WitnessSettings {
+  readonly name: string;
+  readonly url: string;
+  /** Verifier key: name+hash+base64. */
+  readonly key: string;
+}
+
+type Transparency = z.output<typeof transparencySchema>;
+
+export function readTransparency(general: Transparency, reader: Reader): TransparencySettings {
+  return {
+    role: general.role,
+    log: logOf(general.log, reader),
+    ...defined('logRoots', logRootsOf(general['log-roots'], reader)),
+    logBearers: bearersOf(general['log-bearer'], ['log-bearer'], reader),
+    witnesses: witnessesOf(general.witnesses, reader.findings),
+  };
+}
+
+function logOf(log: Transparency['log'], reader: Reader): LogSettings {
+  if (log === 'builtin') return { kind: 'builtin' };
+  if (log === 'none' || log === '') return { kind: 'none' };
+  if (!Array.isArray(log)) return { kind: 'remote', logs: [remoteLogOf(log, ['log'], reader)] };
+  return { kind: 'remote', logs: log.map((one, i) => remoteLogOf(one, ['log', i], reader)) };
+}
+
+function remoteLogOf(log: RemoteLog, at: Path, reader: Reader): RemoteLogSettings {
+  if (typeof log === 'string') return { url: log };
+  const given = log['public-key'];
+  const publicKey = given === undefined ? undefined : readPem(given, [...at, 'public-key'], reader);
+  if (publicKey !== undefined && !decodePem(publicKey).some(({ label }) => label === 'PUBLIC KEY')) {
+    reader.findings.error([...at, 'public-key'], 'takes a PUBLIC KEY in PEM');
+  }
+  const [bearer] = bearersOf(log.bearer, [...at, 'bearer'], reader);
+  return {
+    url: log.url,
+    ...defined('publicKey', publicKey),
+    ...defined('bearer', bearer),
+    ...defined('deadlineMs', log.deadline),
+  };
+}
+
+type RemoteLog =
+  | Exclude<Transparency['log'], readonly unknown[]>
+  | Extract<Transparency['log'], readonly unknown[]>[number];
+
+function logRootsOf(given: Transparency['log-roots'], reader: Reader): string | undefined {
+  const pem = given === undefined ? undefined : readPem(given, ['log-roots'], reader);
+  if (pem !== undefined && !holdsCertificates(pem))
+    reader.findings.error(['log-roots'], 'takes one or more certificates in PEM');
+  return pem;
+}
+
+/** The lines of the file, each a token. */
+function bearersOf(given: Transparency['log-bearer'], at: Path, reader: Reader): readonly string[] {
+  const text = given === undefined ? undefined : readFile(given.file, [...at, 'file'], reader);
+  if (text === undefined) return [];
+  const tokens = bearersIn(text);
+  if (tokens === undefined)
+    reader.findings.error(
+      [...at, 'file'],
+      'takes a file with a token of at least 16 characters on each line',
+    );
+  return tokens ?? [];
+}
+
+/** The bearer tokens in a file, one on each line; undefined when there is none, or one that is too short to be a secret. */
+export function bearersIn(text: string): readonly string[] | undefined {
+  const tokens = text.split(/\r?\n/).filter((line) => line !== '');
+  return tokens.length > 0 && tokens.every((token) => /^[\x21-\x7e]{16,}$/.test(token)) ? tokens : undefined;
+}
+
+function witnessesOf(witnesses: Transparency['witnesses'], findings: Findings): readonly WitnessSettings[] {
+  for (const [i, { name, key }] of witnesses.entries()) {
+    const earlier = witnesses.slice(0, i);
+    if (earlier.some((other) => other.name === name))
+      findings.error(['witnesses', i, 'name'], 'is taken already');
+    if (earlier.some((other) => other.key === key))
+      findings.error(['witnesses', i, 'key'], 'is there already');
+  }
+  return witnesses;
+}
