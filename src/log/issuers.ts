@@ -14,7 +14,8 @@ export class Issuers {
   readonly #store: ObjectStore;
   // An authority hands over the same chain objects each time; they need hashing once.
   readonly #fingerprints = new WeakMap<Bytes, Bytes>();
-  readonly #stored = new Set<string>();
+  readonly #stored = new WeakSet<Bytes>();
+  readonly #keys = new Set<string>();
 
   constructor(sha256: Sha256, store: ObjectStore) {
     this.#sha256 = sha256;
@@ -34,8 +35,10 @@ export class Issuers {
     const out = new Map<string, Bytes>();
     for (const chain of chains) {
       for (const certificate of chain) {
+        if (this.#stored.has(certificate)) continue;
         const key = issuerPath(this.fingerprint(certificate));
-        if (!this.#stored.has(key)) out.set(key, certificate);
+        if (this.#keys.has(key)) this.#stored.add(certificate);
+        else out.set(key, certificate);
       }
     }
     return out;
@@ -44,6 +47,9 @@ export class Issuers {
   /** Resolves once each can be read back after a crash. */
   async store(missing: ReadonlyMap<string, Bytes>): Promise<void> {
     await Promise.all([...missing].map(([key, certificate]) => this.#store.create(key, certificate)));
-    for (const key of missing.keys()) this.#stored.add(key);
+    for (const [key, certificate] of missing) {
+      this.#keys.add(key);
+      this.#stored.add(certificate);
+    }
   }
 }
