@@ -70,7 +70,7 @@ export class Draft {
       der.element(der.TAG.integer, serial),
       profile.signatureAlgorithm,
       profile.issuerName,
-      der.sequence(der.time(notBefore), der.time(notAfter)),
+      validityFrom(notBefore),
       EMPTY_SUBJECT,
       spki,
     );
@@ -108,6 +108,18 @@ export class Draft {
 }
 
 export const compose = Draft.of;
+
+let validitySecond = -1;
+let validity: Bytes = new Uint8Array();
+
+/** The validity that begins at `notBefore`; issuances of one second share it. */
+function validityFrom(notBefore: number): Bytes {
+  if (notBefore !== validitySecond) {
+    validity = der.sequence(der.time(notBefore), der.time(notBefore + LIFETIME_SECONDS));
+    validitySecond = notBefore;
+  }
+  return validity;
+}
 
 /** 159 random bits; drawn again in the rare case that DER would cut a leading zero octet (RFC 5280 section 4.1.2.2). */
 function serialNumber(random: Random): Bytes {

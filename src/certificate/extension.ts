@@ -49,17 +49,15 @@ const LAST_RAW = 6;
 
 /** The identity's attributes as consecutive extensions, in the order given, written in one pass. */
 export function attributeExtensions(attributes: readonly Attribute[]): Bytes {
-  const sizes = attributes.map(({ value }) => utf8Size(value));
   let total = 0;
-  for (const [i, { extension: n }] of attributes.entries())
-    total += der.elementSize(contentSize(n, sizes[i] ?? 0));
+  for (const { extension: n, value } of attributes) total += der.elementSize(contentSize(n, utf8Size(value)));
   const out = new Uint8Array(total);
   let at = 0;
-  for (const [i, { extension: n, value }] of attributes.entries()) {
-    const size = sizes[i] ?? 0;
+  for (const { extension: n, value } of attributes) {
+    const size = utf8Size(value);
     at = der.writeHeader(out, at, der.TAG.sequence, contentSize(n, size));
     at = der.writeHeader(out, at, der.TAG.oid, ARC.length + 1);
-    out.set(ARC, at);
+    for (let i = 0; i < ARC.length; i++) out[at + i] = ARC[i] ?? 0;
     out[at + ARC.length] = n;
     at = der.writeHeader(out, at + ARC.length + 1, der.TAG.octetString, valueSize(n, size));
     if (n > LAST_RAW) at = der.writeHeader(out, at, der.TAG.utf8String, size);

@@ -61,8 +61,17 @@ export function pemChain(certificate: Certificate, authority: Authority): readon
   return [encodePem('CERTIFICATE', certificate.der), ...authority.pem].map((pem) => pem.trimEnd());
 }
 
+// The authority's part of the chain is the same in every answer.
+const chainTexts = new WeakMap<Authority, string>();
+
 export function responseBody(certificate: Certificate, authority: Authority): string {
-  const chain = { certificates: pemChain(certificate, authority) };
-  if (certificate.sct !== undefined) return JSON.stringify({ signedCertificateEmbeddedSct: { chain } });
-  return JSON.stringify({ signedCertificateDetachedSct: { chain, signedCertificateTimestamp: '' } });
+  let above = chainTexts.get(authority);
+  if (above === undefined) {
+    above = authority.pem.map((pem) => `,${JSON.stringify(pem.trimEnd())}`).join('');
+    chainTexts.set(authority, above);
+  }
+  const leaf = JSON.stringify(encodePem('CERTIFICATE', certificate.der).trimEnd());
+  const chain = `{"certificates":[${leaf}${above}]}`;
+  if (certificate.sct !== undefined) return `{"signedCertificateEmbeddedSct":{"chain":${chain}}}`;
+  return `{"signedCertificateDetachedSct":{"chain":${chain},"signedCertificateTimestamp":""}}`;
 }

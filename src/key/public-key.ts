@@ -1,6 +1,6 @@
 // PublicKey: a client's key as SubjectPublicKeyInfo (RFC 5280 section 4.1.2.7), read strictly and kept exactly as sent.
 
-import type { Bytes } from '../encoding/bytes.ts';
+import { type Bytes, concat } from '../encoding/bytes.ts';
 import {
   bitString,
   DerError,
@@ -80,6 +80,7 @@ function read(content: string | Uint8Array): PublicKey | undefined {
  * Problem `key_rejected` when it is of a kind that is known and never accepted.
  */
 export function readSubjectPublicKeyInfo(spki: Bytes): PublicKey | undefined {
+  if (beginsAsP256(spki)) return p256Key(spki.subarray(P256_HEAD.length), spki);
   const [identifier, subjectPublicKey, extra] = readAll(readOnly(spki, TAG.sequence).content);
   if (identifier === undefined || subjectPublicKey === undefined || extra !== undefined)
     throw new DerError('SubjectPublicKeyInfo does not have two fields', 0);
@@ -104,6 +105,24 @@ export function readSubjectPublicKeyInfo(spki: Bytes): PublicKey | undefined {
     default:
       return undefined;
   }
+}
+
+/** Nearly every key is on P-256: all of its SubjectPublicKeyInfo before the point is one constant. */
+const P256_HEAD = concat(
+  Uint8Array.of(TAG.sequence, 0x59),
+  sequence(objectIdentifier(oid.ecPublicKey), objectIdentifier(oid.curveP256)),
+  Uint8Array.of(TAG.bitString, 0x42, 0x00),
+);
+
+function beginsAsP256(spki: Uint8Array): boolean {
+  if (spki.length !== P256_HEAD.length + 65) return false;
+  for (let i = 0; i < P256_HEAD.length; i++) if (spki[i] !== P256_HEAD[i]) return false;
+  return true;
+}
+
+function p256Key(point: Uint8Array, spki: Bytes): EcdsaKey {
+  if (!isOnCurve('P-256', point)) throw new DerError('no uncompressed point of the curve', P256_HEAD.length);
+  return { type: 'ecdsa', curve: 'P-256', point, spki };
 }
 
 const CURVES: ReadonlyMap<string, CurveName> = new Map([

@@ -17,8 +17,8 @@ export function matchAudience(
   entries: readonly Issuer[],
 ): { readonly issuer: Issuer; readonly audience: string } {
   const aud = claims.get('aud');
-  const wanted = `The token must be requested for the audience ${audiencesOf(entries)}.`;
-  if (aud === undefined) throw new Problem('claim_missing', { field: 'aud', hint: wanted });
+  const wanted = (): string => `The token must be requested for the audience ${audiencesOf(entries)}.`;
+  if (aud === undefined) throw new Problem('claim_missing', { field: 'aud', hint: wanted() });
   const list: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
   if (!list.every((one) => typeof one === 'string'))
     throw new Problem('claim_invalid', {
@@ -27,7 +27,7 @@ export function matchAudience(
     });
   for (const issuer of entries)
     for (const audience of issuer.audiences) if (list.includes(audience)) return { issuer, audience };
-  throw new Problem('audience_mismatch', { field: 'aud', hint: wanted });
+  throw new Problem('audience_mismatch', { field: 'aud', hint: wanted() });
 }
 
 function audiencesOf(entries: readonly Issuer[]): string {
