@@ -30,7 +30,7 @@ export function grpcFace(door: Door, compressions: readonly Compression[] = []):
     if (browser && request.method === 'OPTIONS') return preflight();
     const handler = handlers.get(new URL(request.url).pathname);
     const response = handler
-      ? await handler(request)
+      ? plainMessage(await handler(request))
       : unknownMethod(request.header.get('content-type') ?? '');
     return browser ? exposed(response) : response;
   };
@@ -38,10 +38,27 @@ export function grpcFace(door: Door, compressions: readonly Compression[] = []):
 
 /** A status for gRPC clients, whom a bare 404 tells less; Connect reads the 404. */
 function unknownMethod(contentType: string): UniversalServerResponse {
-  if (!contentType.startsWith('application/grpc')) return { status: 404 };
-  const header = new Headers({ 'content-type': contentType, 'grpc-status': UNIMPLEMENTED });
-  header.set('grpc-message', 'unknown method');
-  return { status: 200, header };
+  const header = new Headers({ 'content-type': contentType });
+  const status = new Headers({ 'grpc-status': UNIMPLEMENTED, 'grpc-message': 'unknown method' });
+  if (contentType.startsWith('application/grpc-web')) {
+    for (const [name, value] of status) header.set(name, value); // where a browser finds no trailers
+    return { status: 200, header };
+  }
+  if (contentType.startsWith('application/grpc')) return { status: 200, header, trailer: status };
+  return { status: 404 };
+}
+
+/**
+ * The library escapes every reserved character of `grpc-message`, and @grpc/grpc-js, for one, does not take that back. The
+ * protocol asks for % and what is not printable ASCII alone (github.com/grpc/grpc, doc/PROTOCOL-HTTP2.md).
+ */
+function plainMessage(response: UniversalServerResponse): UniversalServerResponse {
+  const message = response.trailer?.get('grpc-message');
+  if (message) {
+    const plain = decodeURIComponent(message).replace(/[^\x20-\x24\x26-\x7e]/gu, encodeURIComponent);
+    response.trailer?.set('grpc-message', plain);
+  }
+  return response;
 }
 
 /** Browsers may call from anywhere, as over REST: what counts is the token. */

@@ -20,7 +20,10 @@ export function grpcListener(face: UniversalHandlerFn, onLost: (cause: unknown) 
       return;
     }
     face(universal)
-      .then((answer) => universalResponseToNodeResponse(answer, response))
+      .then((answer) => {
+        request.resume(); // what nobody read is dropped, or the stream would stay open for it
+        return universalResponseToNodeResponse(answer, response);
+      })
       .catch(onLost);
   };
 }
@@ -31,7 +34,12 @@ function translate(
   response: ServerResponse | Http2ServerResponse,
 ): UniversalServerRequest | undefined {
   try {
-    return universalRequestFromNodeRequest(request, response, undefined, undefined);
+    const universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
+    // The library's own iterator destroys the request when its reader stops early, and an HTTP/1.1 answer with it.
+    return {
+      ...universal,
+      body: { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) },
+    };
   } catch {
     return undefined;
   }
