@@ -8,20 +8,19 @@ import type { SignatureVerifier } from '../key/verifier.ts';
 import type { PrecertEntry, Sct } from './log.ts';
 import { readDigitallySigned } from './signature.ts';
 
-/** SerializedSCT. */
-export function encodeSct(sct: Sct): Bytes {
-  return concat(
-    u8(0), // v1, RFC 6962 section 3.2
-    sct.logId,
-    uint(sct.timestamp, 8),
-    vector(sct.extensions, 2),
-    sct.signature,
-  );
-}
-
-/** SignedCertificateTimestampList of one. */
-export function encodeSctList(sct: Sct): Bytes {
-  return vector(vector(encodeSct(sct), 2), 2);
+/** SignedCertificateTimestampList of one, in one pass. */
+export function encodeSctList({ logId, timestamp, extensions, signature }: Sct): Bytes {
+  const size = 1 + logId.length + 8 + 2 + extensions.length + signature.length;
+  const out = new Uint8Array(4 + size);
+  let at = putUint(out, 0, size + 2, 2);
+  at = putUint(out, at, size, 2);
+  at = putUint(out, at, 0, 1); // v1
+  out.set(logId, at);
+  at = putUint(out, at + logId.length, timestamp, 8);
+  at = putUint(out, at, extensions.length, 2);
+  out.set(extensions, at);
+  out.set(signature, at + extensions.length);
+  return out;
 }
 
 /** What a precertificate's SCT signs (RFC 6962 section 3.2). */
