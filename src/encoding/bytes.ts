@@ -6,7 +6,7 @@ const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 export type Bytes = Uint8Array<ArrayBuffer>;
 
 export function utf8(text: string): Bytes {
-  return encoder.encode(text);
+  return encoder.encode(text) as Bytes; // never shared memory, though workerd's types leave it open
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: ASCII as a whole
