@@ -4,16 +4,22 @@ import { type Bytes, concat } from './bytes.ts';
 
 export const u8 = (n: number): Bytes => Uint8Array.of(n);
 
-/** Unsigned integer of `size` bytes; exact up to 2^53. */
-export function uint(n: number, size: number): Bytes {
-  const out = new Uint8Array(size);
+/** Writes an unsigned integer of `size` bytes at `offset`; returns where it ends. Exact up to 2^53, else a RangeError. */
+export function putUint(out: Uint8Array, offset: number, n: number, size: number): number {
   let rest = n;
-  for (let i = size - 1; i >= 0; i--) {
+  for (let i = offset + size - 1; i >= offset; i--) {
     out[i] = rest % 256;
     rest = Math.floor(rest / 256);
   }
   if (rest !== 0 || n < 0 || !Number.isSafeInteger(n))
     throw new RangeError(`${n} does not fit ${size} bytes`);
+  return offset + size;
+}
+
+/** Unsigned integer of `size` bytes. */
+export function uint(n: number, size: number): Bytes {
+  const out = new Uint8Array(size);
+  putUint(out, 0, n, size);
   return out;
 }
 

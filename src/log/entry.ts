@@ -1,7 +1,7 @@
 // Entry: one logged precertificate as bytes: leaf, SCT input, and its place in a data tile.
 
 import type { Bytes } from '../encoding/bytes.ts';
-import { TlsReader } from '../encoding/tls.ts';
+import { putUint, TlsReader } from '../encoding/tls.ts';
 import type { PrecertEntry } from './log.ts';
 import { HASH_SIZE } from './merkle.ts';
 import { TILE_WIDTH, type TileAddress } from './tile.ts';
@@ -73,16 +73,6 @@ export function leafIndexOf(extensions: Uint8Array): number | undefined {
     if (!(error instanceof RangeError)) throw error;
   }
   return undefined;
-}
-
-function putUint(out: Uint8Array, offset: number, value: number, size: number): number {
-  let rest = value;
-  for (let i = offset + size - 1; i >= offset; i--) {
-    out[i] = rest % 256;
-    rest = Math.floor(rest / 256);
-  }
-  if (rest !== 0) throw new RangeError(`${value} does not fit ${size} bytes`);
-  return offset + size;
 }
 
 function putVector(out: Uint8Array, offset: number, content: Uint8Array, size: number): number {

@@ -2,24 +2,39 @@
 
 import { type Bytes, concat, equal } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
-import { u8, uint, vector } from '../encoding/tls.ts';
+import { putUint, u8, uint, vector } from '../encoding/tls.ts';
 import type { PublicKey } from '../key/public-key.ts';
 import type { SignatureVerifier } from '../key/verifier.ts';
 import type { PrecertEntry, Sct } from './log.ts';
 import { readDigitallySigned } from './signature.ts';
 
-/** SignedCertificateTimestampList of one, in one pass. */
-export function encodeSctList({ logId, timestamp, extensions, signature }: Sct): Bytes {
-  const size = 1 + logId.length + 8 + 2 + extensions.length + signature.length;
-  const out = new Uint8Array(4 + size);
-  let at = putUint(out, 0, size + 2, 2);
-  at = putUint(out, at, size, 2);
-  at = putUint(out, at, 0, 1); // v1
+function sctSize({ logId, extensions, signature }: Sct): number {
+  return 1 + logId.length + 8 + 2 + extensions.length + signature.length;
+}
+
+function writeSct(out: Uint8Array, offset: number, { logId, timestamp, extensions, signature }: Sct): void {
+  let at = putUint(out, offset, 0, 1); // v1, RFC 6962 section 3.2
   out.set(logId, at);
   at = putUint(out, at + logId.length, timestamp, 8);
   at = putUint(out, at, extensions.length, 2);
   out.set(extensions, at);
   out.set(signature, at + extensions.length);
+}
+
+/** SerializedSCT. */
+export function encodeSct(sct: Sct): Bytes {
+  const out = new Uint8Array(sctSize(sct));
+  writeSct(out, 0, sct);
+  return out;
+}
+
+/** SignedCertificateTimestampList of one. */
+export function encodeSctList(sct: Sct): Bytes {
+  const size = sctSize(sct);
+  const out = new Uint8Array(4 + size);
+  putUint(out, 0, 2 + size, 2);
+  putUint(out, 2, size, 2);
+  writeSct(out, 4, sct);
   return out;
 }
 
