@@ -2,7 +2,6 @@
 
 import type { KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Authority, openAuthority } from '../certificate/authority.ts';
 import { AuthorityError } from '../certificate/authority-error.ts';
@@ -10,32 +9,30 @@ import type { Parent } from '../certificate/ca-certificate.ts';
 import { readCaCertificate } from '../certificate/ca-reader.ts';
 import { readChain } from '../certificate/chain.ts';
 import type { Clock } from '../clock.ts';
-import { type Bytes, equal, hex } from '../encoding/bytes.ts';
+import { type Bytes, equal } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
 import { encodePem } from '../encoding/pem.ts';
 import type { Random } from '../encoding/random.ts';
 import type { Signer } from '../key/signer.ts';
 import type { SignatureVerifier } from '../key/verifier.ts';
 import {
-  codeOf,
   type DataFolder,
   InstanceError,
   type InstanceKind,
-  openDataFolder,
   permissionWarning,
   providePart,
 } from './data-folder.ts';
-import { isEncrypted, KeyFileError, readPrivateKey, writePrivateKey } from './key-file.ts';
-import { nativeSigner } from './native-signer.ts';
+import { collect, loadKey, ownKeys, read, requireDistinct } from './instance-key.ts';
+import { writePrivateKey } from './key-file.ts';
 import {
-  type CaCurve,
-  type InstanceNames,
-  makeCa,
-  makeEcdsaKey,
-  makeEd25519Key,
-  makeTimestampAuthority,
-  type NewCa,
-} from './new-ca.ts';
+  ephemeralLogInstance,
+  type LogInstance,
+  loadLogKeys,
+  makeLogPart,
+  openFolder,
+} from './log-instance.ts';
+import { nativeSigner } from './native-signer.ts';
+import { type CaCurve, type InstanceNames, makeCa, makeTimestampAuthority, type NewCa } from './new-ca.ts';
 
 /** What a timestamp authority is made of. */
 export interface TimestampMaterial {
@@ -44,18 +41,10 @@ export interface TimestampMaterial {
   readonly chain: readonly Bytes[];
 }
 
-export interface Instance {
+export interface Instance extends LogInstance {
   readonly authority: Authority;
   /** Undefined where the root key was gone before it could be made. */
   readonly timestamp?: TimestampMaterial;
-  /** ECDSA P-256: signs SCTs and tree heads. */
-  readonly logSigner: Signer;
-  /** Ed25519: cosigns checkpoints. */
-  readonly noteSigner: Signer;
-  /** Absolute path of the data folder; undefined when the instance is in memory alone. */
-  readonly folder?: string;
-  /** Sentences for the operator about what works and should not stay as it is. */
-  readonly warnings: readonly string[];
 }
 
 /** An existing CA: paths of its PEM chain (issuing CA first, root last) and of its private key. */
@@ -89,22 +78,11 @@ export interface InstanceOptions extends EphemeralOptions {
  * timestamp.key). `ca/root.key` is not read after that
  * and may be taken away. What has been made once is never made again. Throws InstanceError.
  */
-export async function openInstance(options: InstanceOptions): Promise<Instance> {
-  if (options.passphrase === '') {
-    throw new InstanceError(
-      'passphrase_empty',
-      'the passphrase is empty: give one, or none for plain key files',
-    );
-  }
-  try {
-    const folder = await openDataFolder(options.folder, options.kind, options.clock.now());
+export function openInstance(options: InstanceOptions): Promise<Instance> {
+  return openFolder(options, async (folder) => {
     const { timestamp } = await makeParts(folder, options);
-    return await load(folder, options, timestamp);
-  } catch (error) {
-    if (codeOf(error) === undefined || !(error instanceof Error)) throw error;
-    const sentence = `the data folder ${options.folder} cannot be used: ${error.message}`;
-    throw new InstanceError('folder_unusable', sentence, error);
-  }
+    return load(folder, options, timestamp);
+  });
 }
 
 async function makeParts(folder: DataFolder, options: InstanceOptions): Promise<{ timestamp: boolean }> {
@@ -120,15 +98,7 @@ async function makeParts(folder: DataFolder, options: InstanceOptions): Promise<
       ]);
     });
   }
-  await providePart(
-    folder,
-    'log',
-    async () =>
-      new Map([
-        ['log.key', pemOf(makeEcdsaKey())],
-        ['note.key', pemOf(makeEd25519Key())],
-      ]),
-  );
+  await makeLogPart(folder, options);
   return { timestamp: await makeTimestampPart(folder, options) };
 }
 
@@ -155,20 +125,10 @@ async function rootAtHand(
   return certificate && { certificate, signer: nativeSigner(await loadKey(file, passphrase, [])) };
 }
 
-async function load(
-  { path }: DataFolder,
-  options: InstanceOptions,
-  hasTimestamp: boolean,
-): Promise<Instance> {
-  const { passphrase } = options;
+async function load(folder: DataFolder, options: InstanceOptions, hasTimestamp: boolean): Promise<Instance> {
+  const { path } = folder;
   const warnings = await collect([permissionWarning(path)]);
-  const own = async (name: string): Promise<KeyObject> => {
-    const file = join(path, name);
-    if (passphrase !== undefined && !isEncrypted(await read(file))) {
-      warnings.push(`${file} is not encrypted, although a passphrase is set`);
-    }
-    return loadKey(file, passphrase, warnings);
-  };
+  const own = ownKeys(folder, options, warnings);
   const authority =
     options.ca === undefined
       ? await loadAuthority(
@@ -177,8 +137,7 @@ async function load(
           options,
         )
       : await existingAuthority(options.ca, options, warnings);
-  const logSigner = nativeSigner(await own('log/log.key'));
-  const noteSigner = nativeSigner(await own('log/note.key'));
+  const { logSigner, noteSigner } = await loadLogKeys(own);
   let timestamp: TimestampMaterial | undefined;
   if (hasTimestamp) {
     const chain = readChain(await read(join(path, 'timestamp', 'chain.pem')));
@@ -204,9 +163,7 @@ export async function ephemeralInstance(options: EphemeralOptions): Promise<Inst
   } else authority = await existingAuthority(options.ca, options, warnings);
   const { chain, key } = await makeTimestampAuthority({ ...options, now: options.clock.now() }, parent);
   const timestamp = { chain, signer: nativeSigner(key) };
-  const logSigner = nativeSigner(makeEcdsaKey());
-  const noteSigner = nativeSigner(makeEd25519Key());
-  return { authority, logSigner, noteSigner, timestamp, warnings };
+  return { ...ephemeralLogInstance(), authority, timestamp, warnings };
 }
 
 function newCa(options: EphemeralOptions): Promise<NewCa> {
@@ -248,40 +205,4 @@ async function loadAuthority(
 
 function open(chain: readonly Bytes[], key: KeyObject, options: EphemeralOptions): Promise<Authority> {
   return openAuthority(chain, nativeSigner(key), options.sha256, options.clock.now(), options.verifier);
-}
-
-async function loadKey(file: string, passphrase: string | undefined, warnings: string[]): Promise<KeyObject> {
-  const pem = await read(file);
-  warnings.push(...(await collect([permissionWarning(file)])));
-  try {
-    return readPrivateKey(pem, passphrase);
-  } catch (error) {
-    if (!(error instanceof KeyFileError)) throw error;
-    throw new InstanceError('key_unreadable', `${file}: ${error.message}`, error);
-  }
-}
-
-async function read(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (error) {
-    const code = codeOf(error) ?? 'unknown';
-    const sentence =
-      code === 'ENOENT'
-        ? `${file} is missing: restore it from a backup; Mayfly makes no new one in its place`
-        : `${file} cannot be read: ${code}`;
-    throw new InstanceError(code === 'ENOENT' ? 'file_missing' : 'file_unreadable', sentence, error);
-  }
-}
-
-async function collect(sentences: readonly Promise<string | undefined>[]): Promise<string[]> {
-  return (await Promise.all(sentences)).filter((sentence) => sentence !== undefined);
-}
-
-/** A key with two purposes lets a signature made for one pass for the other. */
-function requireDistinct(signers: readonly (Signer | undefined)[]): void {
-  const keys = signers.flatMap((signer) => (signer === undefined ? [] : [hex(signer.publicKey)]));
-  if (new Set(keys).size === keys.length) return;
-  const sentence = 'CA, log, checkpoint and timestamps need a key each, and two of them have the same';
-  throw new InstanceError('keys_shared', sentence);
 }
