@@ -18,7 +18,8 @@ import { Publisher } from './publisher.ts';
 import { Reader } from './reader.ts';
 import { recoverTree } from './recovery.ts';
 import type { Schedule } from './schedule.ts';
-import { Sequencer, type SequencerLimits } from './sequencer.ts';
+import { Sequencer } from './sequencer.ts';
+import type { SequencerLimits } from './sequencer-limits.ts';
 import { isLogAlgorithm } from './signature.ts';
 import { TILE_WIDTH, tilePath } from './tile.ts';
 

@@ -14,32 +14,9 @@ import type { Journal } from './journal.ts';
 import type { Log, PrecertEntry, Sct } from './log.ts';
 import type { Head, Recovered } from './recovery.ts';
 import type { Schedule } from './schedule.ts';
+import { MAX_CERTIFICATE, MAX_CHAIN, SEQUENCER_LIMITS, type SequencerLimits } from './sequencer-limits.ts';
 import { signDigitally } from './signature.ts';
 import { TILE_HEIGHT } from './tile.ts';
-
-/** Bounds on what the log takes on; beyond them it answers 503 rather than grow. */
-export interface SequencerLimits {
-  /** Entries and bytes of one commit. */
-  readonly batchEntries: number;
-  readonly batchBytes: number;
-  /** Entries that may wait for a commit. */
-  readonly queue: number;
-  /** Bytes of entries that may wait for publication. */
-  readonly unpublishedBytes: number;
-  /** Milliseconds that timestamps may run ahead of a clock that was set back. */
-  readonly clockLag: number;
-  /** Milliseconds between attempts to read the storage again after a failed write. */
-  readonly retry: number;
-}
-
-export const SEQUENCER_LIMITS: SequencerLimits = {
-  batchEntries: 512,
-  batchBytes: 2 ** 20,
-  queue: 8192,
-  unpublishedBytes: 2 ** 26,
-  clockLag: 5000,
-  retry: 1000,
-};
 
 export interface SequencerOptions {
   readonly sha256: Sha256;
@@ -74,10 +51,6 @@ interface Committed {
   readonly batch: Batch;
   readonly waiters: readonly Waiter[];
 }
-
-/** The largest precertificate; with it a leaf stays under the 65,535 bytes that tlog-mirror can carry. */
-const MAX_CERTIFICATE = 2 ** 15;
-const MAX_CHAIN = 10;
 
 export class Sequencer implements Log {
   readonly #options: SequencerOptions;
