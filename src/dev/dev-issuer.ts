@@ -26,7 +26,9 @@ export async function createDevIssuer(baseUrl: () => string, clock: Clock): Prom
 
   const token: DevIssuer['token'] = (shape, claims = {}) => {
     const now = secondsOf(clock.now());
-    return new SignJWT({ aud: DEV_AUDIENCE, ...SHAPES[shape].claims, ...claims, iss: issuerOf(shape) })
+    const iss = issuerOf(shape);
+    const own = withSite({ ...SHAPES[shape].claims, ...claims }, iss.replace(/^https?:\/\//, ''));
+    return new SignJWT({ aud: DEV_AUDIENCE, ...own, iss })
       .setProtectedHeader({ alg: 'RS256', kid: 'dev', typ: 'JWT' })
       .setIssuedAt(now)
       .setNotBefore(now)
@@ -73,6 +75,15 @@ export async function createDevIssuer(baseUrl: () => string, clock: Clock): Prom
       ),
     );
   return { app, token };
+}
+
+function withSite(claims: Readonly<Record<string, unknown>>, site: string): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(claims).map(([name, value]) => [
+      name,
+      typeof value === 'string' ? value.replaceAll('{site}', site) : value,
+    ]),
+  );
 }
 
 function shapeOf(name: string): DevShape | undefined {

@@ -6,6 +6,7 @@ interface Shape {
   readonly title: string;
   /** Provider type in the list form of the configuration. */
   readonly type: string;
+  /** In text `{site}` stands for the issuer's URL without its scheme. */
   readonly claims: Readonly<Record<string, unknown>>;
 }
 
@@ -58,7 +59,7 @@ export const SHAPES: Readonly<Record<DevShape, Shape>> = {
       runner_id: 1,
       runner_environment: 'gitlab-hosted',
       sha: SHA,
-      ci_config_ref_uri: 'gitlab.com/my-group/my-project//.gitlab-ci.yml@refs/heads/main',
+      ci_config_ref_uri: '{site}/my-group/my-project//.gitlab-ci.yml@refs/heads/main',
       ci_config_sha: SHA,
     },
   },
