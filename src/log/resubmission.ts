@@ -10,6 +10,7 @@ import { leafIndexExtension, leafIndexOf } from './entry.ts';
 import type { Log, PrecertEntry, Sct } from './log.ts';
 import { sctInput } from './sct.ts';
 import { signDigitally } from './signature.ts';
+import { TILE_WIDTH } from './tile.ts';
 
 /** How long a client may go on asking for the same promise, milliseconds. */
 export const RESUBMISSION_WINDOW = 15 * 60_000;
@@ -24,6 +25,13 @@ export interface Logged {
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
   readonly index: number;
+}
+
+/** What a log holds, a data tile at a time; a Reader is one. */
+export interface LoggedEntries {
+  readonly size: number;
+  /** Entries from `start` up to `end` (exclusive), within one tile. */
+  entries(start: number, end: number): Promise<readonly Logged[]>;
 }
 
 interface Place {
@@ -54,6 +62,20 @@ export class Resubmissions implements Log {
   /** Takes note of an entry that is in the log; oldest first. */
   remember({ issuerKeyHash, tbs, timestamp, index }: Logged): void {
     this.#put(this.#key(issuerKeyHash, tbs), { timestamp, index });
+  }
+
+  /** Takes note of the newest entries of a log that was opened again, as far as the window goes back. */
+  async recall(logged: LoggedEntries): Promise<void> {
+    const { clock, most = MOST } = this.#options;
+    const horizon = clock.now() - RESUBMISSION_WINDOW;
+    const found: Logged[] = [];
+    for (let end = logged.size; end > 0 && found.length < most; end -= end % TILE_WIDTH || TILE_WIDTH) {
+      const tile = (await logged.entries(end - (end % TILE_WIDTH || TILE_WIDTH), end)).toReversed();
+      const recent = tile.filter(({ timestamp }) => timestamp >= horizon);
+      found.push(...recent);
+      if (recent.length < tile.length) break;
+    }
+    for (const entry of found.toReversed()) this.remember(entry);
   }
 
   append(entry: PrecertEntry): Promise<Sct> {

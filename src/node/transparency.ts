@@ -1,13 +1,12 @@
 // Transparency: the log that an instance was configured with: built in, remote, or none.
 
-import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import type { TransparencySettings } from '../config/transparency-settings.ts';
 import type { Log } from '../log/log.ts';
-import type { LogOptions, OpenLog } from '../log/open-log.ts';
+import type { OpenLog } from '../log/open-log.ts';
+import { openBuiltinLog } from './builtin-log.ts';
 import { externalLogs, type KnownExternalLog } from './external-logs.ts';
-import { openFileLog, openMemoryLog } from './file-log.ts';
-import type { Instance } from './instance.ts';
+import type { LogInstance } from './log-instance.ts';
 import type { Logger } from './logger.ts';
 
 export interface Transparency {
@@ -21,7 +20,7 @@ export interface Transparency {
 
 export interface TransparencyOptions {
   readonly settings: TransparencySettings;
-  readonly instance: Instance;
+  readonly instance: LogInstance;
   /** Where the log is served, without scheme and final slash; counts at the first start only. */
   readonly origin: string;
   readonly clock: Clock;
@@ -29,7 +28,8 @@ export interface TransparencyOptions {
 }
 
 export async function openTransparency(options: TransparencyOptions): Promise<Transparency> {
-  const { settings, instance, logger } = options;
+  const { settings, logger } = options;
+  requireRole(settings);
   const { log: configured, logBearers } = settings;
   switch (configured.kind) {
     case 'none':
@@ -39,21 +39,17 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
       return { log, builtin: undefined, external: known };
     }
     case 'builtin': {
-      const common: LogOptions = {
-        origin: options.origin,
-        signer: instance.logSigner,
-        cosigner: instance.noteSigner,
-        clock: options.clock,
-        onError: (error) => logger.error({ err: error }, 'log'),
-      };
-      const { folder } = instance;
-      const builtin =
-        folder === undefined
-          ? await openMemoryLog(common)
-          : await openFileLog({ ...common, folder: join(folder, 'log', 'tree') });
+      const builtin = await openBuiltinLog(options);
       return { log: builtin.log, builtin, external: [] };
     }
     default:
       return configured satisfies never;
   }
+}
+
+/** Throws an Error with a sentence for a role that is not one of an issuing instance, or whose log is missing. */
+function requireRole({ role, log }: TransparencySettings): void {
+  if (role === 'log') throw new Error('an instance in role log issues no certificates; mayfly serve runs it');
+  if (role === 'ca' && log.kind === 'builtin')
+    throw new Error('role ca needs to know the log: set log to the URL of one, or to none for no SCTs');
 }
