@@ -1,0 +1,14 @@
+#!/bin/sh
+# Installs what the tests need beyond npm, where that can be done without asking: on Debian, as root.
+# Elsewhere, and where an installation fails, the tests concerned skip loudly with the line that installs it.
+set -u
+missing=''
+command -v openssl >/dev/null || missing="$missing openssl"
+command -v redis-server >/dev/null || missing="$missing redis-server"
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "installing$missing"
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq && apt-get install -y -qq --no-install-recommends $missing >/dev/null && exit 0
+fi
+echo "the tests that need$missing will be skipped; install with: apt-get install -y$missing"
