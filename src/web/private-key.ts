@@ -1,6 +1,7 @@
 // Private key: a PKCS#8 key (RFC 5958) held by WebCrypto, where it signs and cannot be taken out again.
 
-import { type Bytes, concat } from '../encoding/bytes.ts';
+import { exportJWK } from 'jose';
+import type { Bytes } from '../encoding/bytes.ts';
 import { DerError, oidOf, readAll, readOnly, TAG } from '../encoding/der.ts';
 import { decodePem } from '../encoding/pem.ts';
 import { readAlgorithmIdentifier } from '../key/algorithm-identifier.ts';
@@ -72,10 +73,15 @@ function identifierOf(pkcs8: Bytes): ReturnType<typeof readAlgorithmIdentifier> 
 /** A second, short-lived import: PKCS#8 need not hold the public half, and only an extractable key tells it. */
 async function publicKeyOf(pkcs8: Bytes, algorithm: Algorithm): Promise<Bytes> {
   const whole = await crypto.subtle.importKey('pkcs8', pkcs8, algorithm, true, ['sign']);
-  const { kty, crv, x, y, n, e } = await crypto.subtle.exportKey('jwk', whole);
-  const half = Object.fromEntries(
-    Object.entries({ kty, crv, x, y, n, e }).filter(([, value]) => value !== undefined),
-  );
+  const { kty, crv, x, y, n, e } = await exportJWK(whole);
+  const half = { kty: kty ?? '', ...defined({ crv, x, y, n, e }) };
   const key = await crypto.subtle.importKey('jwk', half, algorithm, true, ['verify']);
-  return concat(new Uint8Array(await crypto.subtle.exportKey('spki', key)));
+  const spki = await crypto.subtle.exportKey('spki', key);
+  if (!(spki instanceof ArrayBuffer)) throw new TypeError('no SubjectPublicKeyInfo came out');
+  return new Uint8Array(spki);
+}
+
+/** The members that have a value. */
+function defined(members: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(members).flatMap(([k, v]) => (v === undefined ? [] : [[k, v]])));
 }

@@ -1,0 +1,15 @@
+// Bundled settings: the configuration as the build put it into the Worker (deploy/workers/bundle-settings.ts).
+
+declare module 'mayfly-settings' {
+  const bundle: {
+    /** For messages. */
+    readonly fileName: string;
+    /** The configuration file. */
+    readonly text: string;
+    /** Text of each file that the configuration names, by its path there. */
+    readonly files: Readonly<Record<string, string>>;
+    /** config/providers.yaml. */
+    readonly providers: string;
+  };
+  export default bundle;
+}

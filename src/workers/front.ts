@@ -1,0 +1,113 @@
+// Front: the routes of an instance as one isolate serves them; all that has to be shared stands in Durable Objects.
+
+import { waitUntil } from 'cloudflare:workers';
+import type { Hono } from 'hono';
+import type { Admitter } from '../admission/admission.ts';
+import { BucketKeys } from '../admission/bucket-key.ts';
+import { FailedProofs } from '../admission/failures.ts';
+import { Limits } from '../admission/limit.ts';
+import { MemoryLimiter } from '../admission/memory-limiter.ts';
+import { compileProfile } from '../certificate/profile.ts';
+import { systemClock as clock } from '../clock.ts';
+import { createApp, type Door } from '../http/app.ts';
+import { authorityReadiness, signerReadiness, type Unreadiness } from '../http/health.ts';
+import type { Line, Trust } from '../issuance.ts';
+import { AlgorithmAllowList } from '../key/algorithm.ts';
+import { logIdOf } from '../log/checkpoint.ts';
+import type { Log } from '../log/log.ts';
+import { IssuerDirectory } from '../token/issuer.ts';
+import { webCryptoVerifier as verifier } from '../web/webcrypto-verifier.ts';
+import { createAudit } from './audit.ts';
+import { cachedBucket } from './cached-bucket.ts';
+import { random, sha256 } from './crypto.ts';
+import { EdgeLog } from './edge-log.ts';
+import type { Environment } from './environment.ts';
+import { externalLogs } from './external-logs.ts';
+import { facesOf } from './faces.ts';
+import { type Instance, openInstance } from './instance.ts';
+import { LOG_NAME } from './log-service.ts';
+import { reportError } from './report.ts';
+import type { EdgeSettings } from './settings.ts';
+import { ShardedLimiter } from './sharded-limiter.ts';
+import { askObject, SharedKeys } from './shared-keys.ts';
+import { signerOf } from './signer-choice.ts';
+
+/** Throws an Error with a sentence for the operator when a key or the configuration cannot be used. */
+export async function openFront(settings: EdgeSettings, environment: Environment): Promise<Hono> {
+  const instance = await openInstance(environment);
+  const { authority } = instance;
+  const builtin = settings.log.kind === 'builtin' ? await builtinLog(environment) : undefined;
+  const external =
+    settings.log.kind === 'remote'
+      ? externalLogs(settings.log.logs, environment.LOG_BEARER)
+      : { log: undefined, known: [] };
+  const log: Log | undefined = builtin ?? external.log;
+  const line: Line = {
+    trust: trustOf(settings),
+    keysets: new SharedKeys(askObject(environment.KEYS_OBJECT)),
+    keyPolicy: { allowed: AlgorithmAllowList.parse(settings.clientSigningAlgorithms), verifier, sha256 },
+    ...admissionOf(settings, environment),
+    authority,
+    profile: compileProfile(authority),
+    log,
+    random,
+    audit: createAudit(environment.ISSUANCES),
+  };
+  const onBug = (cause: unknown): void => reportError('answered with 500', cause);
+  const door: Door = {
+    line: () => line,
+    listings: () => settings.issuers.map(({ listing }) => listing),
+    readiness: () => readinessOf(instance, builtin),
+    clock,
+    errors: settings.errors,
+    onBug,
+  };
+  return createApp(door, facesOf({ settings, instance, builtin, external: external.known, clock, onBug }));
+}
+
+async function builtinLog(environment: Environment): Promise<EdgeLog> {
+  const { publicKey } = await signerOf(environment, 'LOG_KEY');
+  return new EdgeLog({
+    find: () => environment.LOG_OBJECT.getByName(LOG_NAME),
+    get: cachedBucket(environment.LOG_BUCKET, waitUntil),
+    publicKey,
+    logId: logIdOf(sha256, publicKey),
+    now: () => Date.now(),
+  });
+}
+
+function trustOf({ issuers }: EdgeSettings): Trust {
+  return {
+    issuers: new IssuerDirectory(issuers.map(({ issuer }) => issuer)),
+    providers: new Map(issuers.map(({ issuer, provider }) => [issuer, provider])),
+    policies: new Map(
+      issuers.flatMap(({ issuer, policy }) => (policy === undefined ? [] : [[issuer, policy]])),
+    ),
+  };
+}
+
+function admissionOf(
+  settings: EdgeSettings,
+  { LIMIT_OBJECT }: Environment,
+): { admitter: Admitter | undefined; failedProofs: FailedProofs } {
+  const { enabled, defaults, overrides, onBackendError } = settings.limits;
+  const keys = new BucketKeys(sha256);
+  const limits = new Limits(defaults, overrides);
+  const failedProofs = new FailedProofs(limits, keys);
+  const replay = new Map(settings.issuers.map((one) => [one.issuer, one.replay]));
+  if (!enabled && settings.issuers.every((one) => one.replay === 'allow'))
+    return { admitter: undefined, failedProofs };
+  const limiter = new ShardedLimiter({
+    shard: (name) => LIMIT_OBJECT.getByName(name),
+    onFailure: onBackendError,
+    local: new MemoryLimiter({ capacity: 10_000 }),
+    onError: (error) => reportError('a shard of the limiter does not answer', error),
+  });
+  return { admitter: { limiter, limits: enabled ? limits : undefined, keys, replay, random }, failedProofs };
+}
+
+async function readinessOf({ authority }: Instance, builtin: EdgeLog | undefined): Promise<Unreadiness[]> {
+  const log: Unreadiness[] = [];
+  await builtin?.reader().catch(() => log.push({ component: 'log', reason: 'the log cannot be written' }));
+  return [...log, ...authorityReadiness(authority, clock.now()), ...(await signerReadiness(authority))];
+}

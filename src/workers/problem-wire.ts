@@ -1,0 +1,38 @@
+// Problem wire: a Problem between Workers and Durable Objects, whose calls carry plain data only.
+
+import { Problem, type ProblemCode } from '../problem.ts';
+
+export interface WireProblem {
+  readonly code: ProblemCode;
+  readonly message: string;
+  readonly field?: string | undefined;
+  readonly hint?: string | undefined;
+  readonly retryAfter?: number | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The value that `work` resolves with, or the Problem that it rejects with; anything else it rejects with passes. */
+export type Outcome<T> = { readonly value: T } | { readonly problem: WireProblem };
+
+export async function outcomeOf<T>(work: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { value: await work() };
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const { code, message, field, hint, retryAfter, metadata } = error;
+    return { problem: { code, message, field, hint, retryAfter, metadata } };
+  }
+}
+
+/** Throws the Problem where there is one. */
+export function unwrap<T>(outcome: Outcome<T>): T {
+  if ('value' in outcome) return outcome.value;
+  const { code, message, field, hint, retryAfter, metadata } = outcome.problem;
+  throw new Problem(code, {
+    message,
+    metadata,
+    ...(field !== undefined && { field }),
+    ...(hint !== undefined && { hint }),
+    ...(retryAfter !== undefined && { retryAfter }),
+  });
+}
