@@ -124,7 +124,12 @@ export class FakeDisk implements Disk {
         if (change === 'emptied') left.durable = roll < 0.5 ? new Uint8Array() : left.durable;
         else if (roll < 0.4) apply(left, 'durable', change.at, change.bytes);
         else if (roll < 0.7)
-          apply(left, 'durable', change.at, change.bytes.subarray(0, Math.floor(chance() * change.bytes.length)));
+          apply(
+            left,
+            'durable',
+            change.at,
+            change.bytes.subarray(0, Math.floor(chance() * change.bytes.length)),
+          );
       }
       left.current = left.durable.slice();
       files.set(file, left);
