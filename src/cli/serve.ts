@@ -1,32 +1,46 @@
 // serve: the certificate authority as a service.
 
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { startLogService } from '../node/log-service.ts';
 import { createLogger } from '../node/logger.ts';
 import { type Service, startService } from '../node/service.ts';
 import { addServeFlags, loadSettings, type ServeFlags } from './options.ts';
 
 export function serveCommand(): Command {
-  return addServeFlags(new Command('serve').description('serve certificates')).action(
-    async (flags: ServeFlags) => {
-      const { settings, warnings } = loadSettings(flags);
-      const logger = createLogger();
-      for (const warning of warnings)
-        logger.warn({ path: warning.path, line: warning.line }, warning.message);
-      const service = await startService({
-        settings,
-        kind: 'serve',
-        ephemeral: flags.ephemeral === true,
-        logger,
-      });
-      logger.info({ url: service.url, metrics: service.metricsUrl }, 'ready');
-      closeOnSignal(service, settings.drainDelayMs);
-    },
-  );
+  return addServeFlags(new Command('serve').description('serve certificates, their log, or both'))
+    .addOption(
+      new Option('--role <role>', 'issue and log, issue only, or log only (default: all)').choices([
+        'all',
+        'ca',
+        'log',
+      ]),
+    )
+    .option(
+      '--log-roots <file>',
+      'PEM certificates of the CAs, roots or intermediates, whose precertificates role log takes',
+    )
+    .action(serve);
+}
+
+async function serve(flags: ServeFlags): Promise<void> {
+  const { settings, warnings } = loadSettings(flags);
+  const logger = createLogger();
+  for (const warning of warnings) logger.warn({ path: warning.path, line: warning.line }, warning.message);
+  const options = { settings, kind: 'serve', ephemeral: flags.ephemeral === true, logger } as const;
+  if (settings.role === 'log') {
+    const service = await startLogService(options);
+    logger.info({ url: service.url, log: service.prefix, metrics: service.metricsUrl }, 'ready');
+    closeOnSignal(service, settings.drainDelayMs);
+  } else {
+    const service = await startService(options);
+    logger.info({ url: service.url, metrics: service.metricsUrl }, 'ready');
+    closeOnSignal(service, settings.drainDelayMs);
+  }
 }
 
 /** SIGTERM and SIGINT drain; a second one ends at once. */
 export function closeOnSignal(
-  service: Service,
+  service: Pick<Service, 'close'>,
   drainDelayMs: number,
   also: () => Promise<void> = async () => {},
 ): void {

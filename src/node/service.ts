@@ -23,7 +23,7 @@ export interface Service {
   close(delayMs?: number): Promise<void>;
 }
 
-const LOOPBACK = '127.0.0.1';
+export const LOOPBACK = '127.0.0.1';
 
 /** Throws an Error with a sentence for the operator when something that was configured cannot be used. */
 export async function startService(options: MayflyOptions): Promise<Service> {
@@ -34,7 +34,7 @@ export async function startService(options: MayflyOptions): Promise<Service> {
   let answer: FetchHandler = () => new Response(null, { status: 503, headers: { 'retry-after': '1' } });
   const server = await listen((request) => answer(request), settings.host, settings.port);
   opened.defer(() => server.close());
-  const url = `http://${authorityPart(settings.host, server.port)}`;
+  const url = urlOf(settings.host, server.port);
   const mayfly = await openMayfly(options, settings.publicUrl ?? url);
   opened.defer(() => mayfly.close());
   answer = mayfly.app.fetch;
@@ -45,7 +45,7 @@ export async function startService(options: MayflyOptions): Promise<Service> {
 
   return {
     url,
-    grpcUrl: `${settings.grpcTls === undefined ? 'http' : 'https'}://${authorityPart(settings.host, grpc.port)}`,
+    grpcUrl: urlOf(settings.host, grpc.port, settings.grpcTls === undefined ? 'http' : 'https'),
     metricsUrl: `http://${LOOPBACK}:${metricsServer.port}/metrics`,
     async close(delayMs = 0) {
       mayfly.drain();
@@ -80,11 +80,12 @@ function readTls(file: string): string {
   }
 }
 
-function authorityPart(host: string, port: number): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+/** Of a listener, without a final slash. */
+export function urlOf(host: string, port: number, scheme: 'http' | 'https' = 'http'): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-function metricsHandler(metrics: Metrics): FetchHandler {
+export function metricsHandler(metrics: Pick<Metrics, 'text' | 'contentType'>): FetchHandler {
   const app = new Hono();
   app.get('/metrics', async (c) =>
     c.body(await metrics.text(), 200, { 'content-type': metrics.contentType }),

@@ -1,0 +1,158 @@
+// Log service: an instance that is a log and nothing else: submissions of the configured CAs, reads for everyone, metrics.
+
+import { readFileSync } from 'node:fs';
+import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
+import { systemClock } from '../clock.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Bytes } from '../encoding/bytes.ts';
+import { decodePem } from '../encoding/pem.ts';
+import { logRoutes } from '../http/log.ts';
+import { createLogApp, type LogAppDoor } from '../http/log-app.ts';
+import { submissionRoutes } from '../http/log-submission.ts';
+import type { OpenLog } from '../log/open-log.ts';
+import { Resubmissions } from '../log/resubmission.ts';
+import { Intake } from '../log/submission.ts';
+import { LOG_PATH, openBuiltinLog, originOf } from './builtin-log.ts';
+import { type FetchHandler, listen } from './http-server.ts';
+import { ephemeralLogInstance, type LogInstance, openLogInstance } from './log-instance.ts';
+import { type LogMetrics, submissionMetrics, treeMetrics } from './log-metrics.ts';
+import type { MayflyOptions } from './mayfly.ts';
+import { sha256 } from './native-digest.ts';
+import { nativeRandom as random } from './native-random.ts';
+import { nativeVerifier as verifier } from './native-verifier.ts';
+import { LOOPBACK, metricsHandler, urlOf } from './service.ts';
+
+export interface LogService {
+  /** Where the instance answers, without a final slash. */
+  readonly url: string;
+  /** The log's URL, for submissions and reads, with a final slash. */
+  readonly prefix: string;
+  readonly metricsUrl: string;
+  /** Goes unready, waits `delayMs`, finishes what was accepted, publishes the log, lets go of the data folder. */
+  close(delayMs?: number): Promise<void>;
+}
+
+const clock = systemClock;
+
+/** Throws an Error with a sentence for the operator when something that was configured cannot be used. */
+export async function startLogService(options: MayflyOptions): Promise<LogService> {
+  const { settings, logger } = options;
+  const intake = intakeOf(settings);
+  const instance = await instanceOf(options);
+  for (const warning of instance.warnings) logger.warn(warning);
+  if (settings.logBearers.length === 0)
+    logger.warn('anyone may submit what the configured CAs have signed; log-bearer asks for a token');
+  await using opened = new AsyncDisposableStack(); // closes all of it when a later part cannot be opened
+
+  let answer: FetchHandler = () => new Response(null, { status: 503, headers: { 'retry-after': '1' } });
+  const server = await listen((request) => answer(request), settings.host, settings.port);
+  opened.defer(() => server.close());
+  const url = urlOf(settings.host, server.port);
+  const publicUrl = settings.publicUrl ?? url;
+  const log = await openBuiltinLog({ instance, origin: originOf(publicUrl), clock, logger });
+  opened.defer(() => log.close());
+
+  const resubmissions = new Resubmissions({ log: log.log, signer: instance.logSigner, sha256, clock });
+  await resubmissions.recall(log.reader);
+  const registry = new Registry();
+  const metrics = metricsOf(registry, log);
+  let draining = false;
+  const prefix = `${publicUrl}${LOG_PATH}/`;
+  const { errors } = settings;
+  const onBug = (cause: unknown): void => logger.error({ err: cause }, 'answered with 500');
+  const app = createLogApp({
+    identity: log.reader.identity,
+    path: LOG_PATH,
+    prefix,
+    routes: [
+      submissionRoutes({
+        log: resubmissions,
+        intake,
+        bearers: settings.logBearers,
+        sha256,
+        errors,
+        onSubmission: metrics.onSubmission,
+        onBug,
+      }),
+      logRoutes({ reader: log.reader, prefix: () => prefix, roots: () => intake.authorities, errors, onBug }),
+    ],
+    readiness: () => [
+      ...(draining ? [{ component: 'draining', reason: 'the server is shutting down' } as const] : []),
+      ...(log.ready ? [] : [{ component: 'log', reason: 'the log cannot be written' } as const]),
+    ],
+    errors,
+    onAnswer: metrics.onAnswer,
+    onBug,
+  });
+  answer = app.fetch;
+  const metricsServer = await listen(
+    metricsHandler({ contentType: registry.contentType, text: () => registry.metrics() }),
+    LOOPBACK,
+    settings.metricsPort,
+  );
+  opened.move();
+  return {
+    url,
+    prefix,
+    metricsUrl: `http://${LOOPBACK}:${metricsServer.port}/metrics`,
+    async close(delayMs = 0) {
+      draining = true;
+      if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+      await server.close();
+      await log.close();
+      await metricsServer.close();
+    },
+  };
+}
+
+function intakeOf({ logRoots, log }: Settings): Intake {
+  if (log.kind !== 'builtin') throw new Error('role log is the log itself: log has to stay builtin');
+  if (logRoots === undefined)
+    throw new Error(
+      'role log needs the CA certificates whose precertificates it takes: log-roots, or --log-roots FILE',
+    );
+  const authorities: Bytes[] = decodePem(logRoots)
+    .filter(({ label }) => label === 'CERTIFICATE')
+    .map(({ der }) => der);
+  if (authorities.length === 0) throw new Error('log-roots holds no CERTIFICATE in PEM');
+  try {
+    return new Intake({ sha256, verifier, authorities });
+  } catch (cause) {
+    throw new Error(`log-roots: ${cause instanceof Error ? cause.message : 'a certificate cannot be read'}`, {
+      cause,
+    });
+  }
+}
+
+async function instanceOf({ settings, kind, ephemeral }: MayflyOptions): Promise<LogInstance> {
+  if (ephemeral) return ephemeralLogInstance();
+  const { keyPassphraseFile: file } = settings;
+  const passphrase = file === undefined ? undefined : (readFileSync(file, 'utf8').split(/\r?\n/)[0] ?? '');
+  return openLogInstance({
+    folder: settings.data,
+    kind,
+    clock,
+    random,
+    ...(passphrase === undefined ? {} : { passphrase }),
+  });
+}
+
+function metricsOf(registry: Registry, log: OpenLog): LogMetrics & Pick<LogAppDoor, 'onAnswer'> {
+  collectDefaultMetrics({ register: registry });
+  treeMetrics(registry, log.reader);
+  const requests = new Counter({
+    registers: [registry],
+    name: 'http_requests_total',
+    help: 'HTTP requests by status code and method.',
+    labelNames: ['code', 'method'],
+  });
+  return {
+    ...submissionMetrics(registry),
+    onAnswer(method, status) {
+      requests.inc({ code: String(status), method: METHODS.has(method) ? method : 'other' });
+    },
+  };
+}
+
+/** Any token is a legal HTTP method, so the label is closed. */
+const METHODS = new Set(['get', 'post', 'head', 'put', 'patch', 'delete', 'options']);
