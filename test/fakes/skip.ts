@@ -15,6 +15,7 @@ const PROGRAMS = {
   redis: { probe: ['redis-server', '--version'], install: 'apt-get install -y redis-server' },
   softhsm2: { probe: ['softhsm2-util', '--version'], install: 'apt-get install -y softhsm2' },
   chromium: { probe: ['chromium', '--version'], install: 'apt-get install -y chromium' },
+  python: { probe: ['python3', '-m', 'ensurepip', '--version'], install: 'apt-get install -y python3-venv' },
   go: { probe: ['go', 'version'], install: 'apt-get install -y golang-go' },
 } as const satisfies Record<string, Program>;
 
