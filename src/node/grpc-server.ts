@@ -46,7 +46,10 @@ export async function listenGrpc(
   const sessions = new Set<Http2Session>();
   let closing = false;
   const answer: NodeListener = (request, response) => {
-    if (closing && request.httpVersionMajor === 1) response.setHeader('connection', 'close');
+    if (request.httpVersionMajor === 1) {
+      if (closing) response.setHeader('connection', 'close');
+      response.once('finish', () => closing && request.socket.destroySoon()); // it may have been kept alive before
+    }
     listener(request, response);
   };
   const server = tls === undefined ? clearServer(answer, sessions) : secureServer(answer, sessions, tls);

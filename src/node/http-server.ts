@@ -29,6 +29,7 @@ export async function listen(handler: FetchHandler, host: string, port: number):
   let closing = false;
   const server = createServer(SERVER_OPTIONS, (incoming: IncomingMessage, outgoing) => {
     if (closing) outgoing.setHeader('connection', 'close');
+    outgoing.once('finish', () => closing && incoming.socket.destroySoon()); // it may have been kept alive before
     void answer(incoming, outgoing);
   });
   await bound(server, host, port);
