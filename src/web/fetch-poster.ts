@@ -7,8 +7,8 @@ export const fetchPoster: Poster = {
   async post(url, json, { timeoutMs, maxBytes, bearer }) {
     const headers: Record<string, string> = { 'content-type': 'application/json' };
     if (bearer !== undefined) headers['authorization'] = `Bearer ${bearer}`;
-    // The signal also ends a body that trickles.
-    const signal = AbortSignal.timeout(timeoutMs);
+    // The signal also ends a body that trickles; it takes whole milliseconds only.
+    const signal = AbortSignal.timeout(Math.max(0, Math.ceil(timeoutMs)));
     const response = await fetch(url, { method: 'POST', body: json, headers, signal, redirect: 'manual' });
     const parts: Uint8Array[] = [];
     let size = 0;
