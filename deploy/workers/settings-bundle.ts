@@ -12,21 +12,22 @@ export function bundleSettings(file: string): {
   readonly bundle: SettingsBundle;
   readonly warnings: readonly Mistake[];
 } {
+  return bundleText(basename(file), readFileSync(file, 'utf8'));
+}
+
+/** As `bundleSettings`, for the text of a file. */
+export function bundleText(fileName: string, text: string): ReturnType<typeof bundleSettings> {
   const files: Record<string, string> = {};
-  const parts = {
-    fileName: basename(file),
-    text: readFileSync(file, 'utf8'),
-    providers: readFileSync(PROVIDERS, 'utf8'),
-  };
+  const parts = { fileName, text, providers: readFileSync(PROVIDERS, 'utf8') };
   const { settings, warnings } = readSettings(parts, (path) => {
-    const text = readFileSync(path, 'utf8');
-    files[path] = text;
-    return text;
+    const content = readFileSync(path, 'utf8');
+    files[path] = content;
+    return content;
   });
   const logs = settings.log.kind === 'remote' ? settings.log.logs : [];
   if (settings.logBearers.length > 0 || logs.some(({ bearer }) => bearer !== undefined))
     throw new Error(
-      `${file}: a bearer token would stand in the Worker's code; leave it out and set the secret LOG_BEARER`,
+      `${fileName}: a bearer token would stand in the Worker's code; leave it out and set the secret LOG_BEARER`,
     );
   return { bundle: { ...parts, files }, warnings };
 }

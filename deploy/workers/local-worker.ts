@@ -1,0 +1,75 @@
+// Local worker: the Worker in a workerd of this machine, on loopback, with R2 and Durable Objects beside it.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { SettingsBundle } from '../../src/workers/settings.ts';
+import type { KeySecrets, Overrides } from '../../src/workers/variables.ts';
+import { keySecrets } from './key-secrets.ts';
+
+// wrangler reads these when it is imported: no look-up about the network, no usage data, no banner.
+Object.assign(process.env, {
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  WRANGLER_SEND_METRICS: 'false',
+  WRANGLER_HIDE_BANNER: 'true',
+});
+const { unstable_startWorker: startWorker } = await import('wrangler');
+
+export interface LocalWorkerOptions {
+  readonly bundle: SettingsBundle;
+  readonly port: number;
+  /** Folder of keys, log and limits; without one they are gone with the Worker. */
+  readonly data?: string;
+  /** Instead of keys in the folder. */
+  readonly secrets?: KeySecrets;
+  readonly overrides?: Overrides;
+}
+
+export interface LocalWorker {
+  /** Without a final slash. */
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const HOST = '127.0.0.1';
+
+/** Rejects when the Worker cannot be built or started. */
+export async function startLocalWorker(options: LocalWorkerOptions): Promise<LocalWorker> {
+  const { bundle, port } = options;
+  const work = mkdtempSync(join(tmpdir(), 'mayfly-edge-'));
+  const settings = join(work, 'settings.json');
+  const data = options.data ?? join(work, 'data');
+  await using opened = new AsyncDisposableStack();
+  opened.defer(() => rmSync(work, { recursive: true, force: true }));
+  writeFileSync(settings, JSON.stringify(bundle));
+  mkdirSync(data, { recursive: true, mode: 0o700 });
+  const secrets = options.secrets ?? (await keySecrets({ folder: join(data, 'keys'), kind: 'serve' }));
+  const overrides: Overrides = { PUBLIC_URL: `http://${HOST}:${port}`, ...options.overrides };
+  const worker = await startWorker({
+    config: fileURLToPath(new URL('wrangler.jsonc', import.meta.url)),
+    bindings: { ...bindingsOf('plain_text', overrides), ...bindingsOf('secret_text', secrets) },
+    build: { custom: { command: '' }, alias: { 'mayfly-settings': settings } },
+    dev: {
+      server: { hostname: HOST, port, secure: false },
+      persist: join(data, 'state'),
+      inspector: false,
+      watch: false,
+      logLevel: 'warn',
+    },
+  });
+  opened.defer(() => worker.dispose());
+  await worker.ready;
+  const { href } = await worker.url;
+  const closing = opened.move();
+  return { url: href.replace(/\/$/, ''), close: () => closing.disposeAsync() };
+}
+
+function bindingsOf<T extends 'plain_text' | 'secret_text'>(
+  type: T,
+  texts: Overrides | KeySecrets,
+): Record<string, { type: T; value: string }> {
+  return Object.fromEntries(
+    Object.entries(texts).map(([name, value]: [string, string]) => [name, { type, value }]),
+  );
+}
