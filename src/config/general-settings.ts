@@ -1,10 +1,8 @@
 // General settings: all that an instance runs with besides whom it trusts.
 
 import type * as z from 'zod';
-import { faultOf, type Rate } from '../admission/gcra.ts';
-import { DEFAULT_RATES, LIMIT_NAMES, type LimitName, type Override } from '../admission/limit.ts';
 import type { Findings } from './findings.ts';
-import type { Path } from './mistake.ts';
+import { type LimitSettings, readLimits } from './limit-settings.ts';
 import type { MapNode } from './node.ts';
 import { generalSchema } from './schema.ts';
 import { readTransparency, type TransparencySettings } from './transparency-settings.ts';
@@ -32,16 +30,6 @@ export interface GeneralSettings extends TransparencySettings {
   readonly limits: LimitSettings;
 }
 
-export interface LimitSettings {
-  readonly enabled: boolean;
-  readonly backend: 'memory' | 'redis';
-  /** There for backend redis. */
-  readonly redisUrl?: string;
-  readonly onBackendError: 'local' | 'open' | 'closed';
-  readonly defaults: Readonly<Record<LimitName, Rate>>;
-  readonly overrides: readonly Override[];
-}
-
 type General = z.output<typeof generalSchema>;
 
 /** Undefined where any of it has a mistake. */
@@ -64,7 +52,7 @@ export function readGeneralSettings(root: MapNode, reader: Reader): GeneralSetti
     ...defined('keyPassphraseFile', general['key-passphrase-file']),
     clientSigningAlgorithms: general['client-signing-algorithms'],
     errors: general.errors,
-    limits: limitsOf(general['rate-limits'], findings),
+    limits: readLimits(general['rate-limits'], reader),
   };
 }
 
@@ -88,61 +76,4 @@ function grpcTlsOf(general: General, findings: Findings): GeneralSettings['grpcT
 
 function caOf(ca: NonNullable<General['ca']>): NonNullable<GeneralSettings['ca']> {
   return { chain: ca.chain, key: ca.key, ...defined('passphraseFile', ca['passphrase-file']) };
-}
-
-function limitsOf(limits: General['rate-limits'], findings: Findings): LimitSettings {
-  if (limits === 'off') {
-    return {
-      enabled: false,
-      backend: 'memory',
-      onBackendError: 'local',
-      defaults: DEFAULT_RATES,
-      overrides: [],
-    };
-  }
-  if (limits.backend === 'redis' && limits['redis-url'] === undefined) {
-    findings.error(
-      ['rate-limits', 'redis-url'],
-      'is missing; it takes a URL that begins with redis:// or rediss://',
-    );
-  }
-  const defaults = { ...DEFAULT_RATES };
-  for (const name of LIMIT_NAMES) {
-    const rate = limits.defaults[name];
-    if (rate !== undefined) defaults[name] = rateOf(rate, ['rate-limits', 'defaults', name], findings);
-  }
-  return {
-    enabled: true,
-    backend: limits.backend,
-    ...defined('redisUrl', limits['redis-url']),
-    onBackendError: limits['on-backend-error'],
-    defaults,
-    overrides: limits.overrides.map(({ limit, ids, ...rate }, index): Override => {
-      const path = ['rate-limits', 'overrides', index];
-      for (const [n, { id }] of ids.entries()) checkId(limit, id, [...path, 'ids', n, 'id'], findings);
-      return { limit, ids, rate: rateOf(rate, path, findings) };
-    }),
-  };
-}
-
-function rateOf(
-  { burst, count, period }: { readonly burst: number; readonly count: number; readonly period: number },
-  path: Path,
-  findings: Findings,
-): Rate {
-  const rate: Rate = { burst, count, periodMs: period };
-  const fault = faultOf(rate);
-  if (fault !== undefined) findings.error(path, fault);
-  return rate;
-}
-
-function checkId(limit: LimitName, id: string, path: Path, findings: Findings): void {
-  const named = limit === 'certificates-per-issuer' || limit === 'failures-per-address';
-  if (named === id.includes('#')) {
-    const what = limit === 'failures-per-address' ? 'an address' : 'the URL of an issuer, bare';
-    findings.error(
-      path,
-      named ? `takes ${what}` : 'takes the URL of an issuer, #, and whom of its people it is about',
-    );
-  }
 }

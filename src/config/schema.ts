@@ -1,9 +1,9 @@
 // Schema: every key that a configuration file may hold, what it takes, and what it means.
 
 import * as z from 'zod';
-import { LIMIT_NAMES, type LimitName } from '../admission/limit.ts';
 import { ALGORITHM_NAMES, DEFAULT_ALGORITHMS } from '../key/algorithm.ts';
 import { ciMetadata, fulcioIssuer, listedIssuer } from './issuer-schema.ts';
+import { rateLimits } from './limit-schema.ts';
 import { transparency } from './transparency-schema.ts';
 import { duration, text, webUrl } from './value-schema.ts';
 
@@ -19,61 +19,6 @@ const ca = z
     'passphrase-file': text.optional().describe('File that holds the passphrase of an encrypted key.'),
   })
   .describe('An existing CA; without it Mayfly makes one in the data folder.');
-
-const count = z.int('takes a whole number').min(1, 'must be at least 1');
-
-const rate = {
-  burst: count.describe('How many may come at once.'),
-  count: count.describe('How many flow back in a period.'),
-  period: duration.describe('Such as 1h.'),
-};
-
-const rates = Object.fromEntries(LIMIT_NAMES.map((name) => [name, z.strictObject(rate).optional()])) as {
-  readonly [name in LimitName]: z.ZodOptional<z.ZodObject<typeof rate>>; // a key for each name, by the line above
-};
-
-const limitName = z.enum(LIMIT_NAMES);
-
-const rateLimits = z
-  .union(
-    [
-      z.literal('off'),
-      z.strictObject({
-        backend: z.enum(['memory', 'redis']).describe('Where the buckets are kept.').default('memory'),
-        'redis-url': z
-          .string()
-          .regex(/^rediss?:\/\/\S+$/, 'takes a URL that begins with redis:// or rediss://')
-          .optional()
-          .describe('Redis server, for backend redis.'),
-        'on-backend-error': z
-          .enum(['local', 'open', 'closed'])
-          .describe('While Redis is away: limit in memory, let everything pass, or refuse.')
-          .default('local'),
-        defaults: z.strictObject(rates).describe('The rate of each limit.').default({}),
-        overrides: z
-          .array(
-            z.strictObject({
-              limit: limitName,
-              ids: z
-                .array(
-                  z.strictObject({
-                    id: text.describe(
-                      '<issuer-url>#<owner id, stable id or SAN>; the bare issuer URL; or an address.',
-                    ),
-                    comment: text.describe('Why, for people.'),
-                  }),
-                )
-                .min(1, 'needs at least one id'),
-              ...rate,
-            }),
-          )
-          .describe('Other rates for certain owners, identities, issuers or addresses.')
-          .prefault([]),
-      }),
-    ],
-    'takes off, or a map with backend, defaults and overrides',
-  )
-  .describe('Rate limits, or off.');
 
 const general = {
   host: text.describe('Address to listen on.').default('127.0.0.1'),

@@ -110,7 +110,7 @@ rate-limits:
       limits: {
         enabled: true,
         backend: 'redis',
-        redisUrl: 'rediss://user:pass@redis.example:6380/1',
+        redis: { urls: ['rediss://user:pass@redis.example:6380/1'] },
         onBackendError: 'closed',
         defaults: { ...DEFAULT_RATES, 'certificates-per-owner': { burst: 1, count: 2, periodMs: 30_000 } },
         overrides: [
