@@ -44,10 +44,11 @@ export class Intake {
   readonly #anchors: readonly Issuer[];
   readonly #known = new Map<string, readonly Issuer[]>();
 
-  /** Throws a DerError or a Problem when one of the authorities cannot be read. */
+  /** Throws Problem `submission_refused` when one of the authorities cannot be read. */
   constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#anchors = options.authorities.map((bytes) => this.#issuer(readSubmittedCertificate(bytes)));
+    const title = (i: number): string => `CA ${i + 1} of the log`;
+    this.#anchors = options.authorities.map((bytes, i) => this.#issuer(readable(bytes, title(i)), title(i)));
   }
 
   /** DER of each configured CA. */
@@ -130,7 +131,7 @@ export class Intake {
     return this.#options.verifier.verify(key, algorithm.hash, certificate.tbs, certificate.signature);
   }
 
-  #issuer(certificate: SubmittedCertificate, title = 'a configured CA'): Issuer {
+  #issuer(certificate: SubmittedCertificate, title: string): Issuer {
     const key = decoded(() => readSubjectPublicKeyInfo(certificate.spki), title);
     if (key === undefined) throw refusal(`the key of ${title} is of an unknown kind`);
     return { certificate, key, keyHash: this.#options.sha256(certificate.spki) };

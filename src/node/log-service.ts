@@ -28,6 +28,8 @@ export interface LogService {
   /** The log's URL, for submissions and reads, with a final slash. */
   readonly prefix: string;
   readonly metricsUrl: string;
+  /** Resolves once a checkpoint covers the entry. */
+  published(index: number): Promise<void>;
   /** Goes unready, waits `delayMs`, finishes what was accepted, publishes the log, lets go of the data folder. */
   close(delayMs?: number): Promise<void>;
 }
@@ -95,6 +97,7 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
     url,
     prefix,
     metricsUrl: `http://${LOOPBACK}:${metricsServer.port}/metrics`,
+    published: (index) => log.reader.published(index),
     async close(delayMs = 0) {
       draining = true;
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
