@@ -1,7 +1,12 @@
 // gRPC listener: the gRPC face behind Node's requests and responses, of HTTP/1.1 and HTTP/2 alike.
 
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import {
+  constants,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { UniversalHandlerFn, UniversalServerRequest } from '@connectrpc/connect/protocol';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 
@@ -19,13 +24,26 @@ export function grpcListener(face: UniversalHandlerFn, onLost: (cause: unknown) 
       response.end();
       return;
     }
+    if ('stream' in request) endWithAnswer(request.stream);
     face(universal)
       .then((answer) => {
-        request.resume(); // what nobody read is dropped, or the stream would stay open for it
+        request.resume(); // what nobody read is dropped, or the connection would stay occupied by it
         return universalResponseToNodeResponse(answer, response);
       })
       .catch(onLost);
   };
+}
+
+/**
+ * A client whose answer came before its request had ended may leave it at that, so the stream is closed here, without error
+ * (RFC 9113 section 8.1).
+ */
+function endWithAnswer(stream: ServerHttp2Stream): void {
+  stream.once('wantTrailers', () => {
+    setImmediate(() => {
+      if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
+    });
+  });
 }
 
 /** Undefined for a request whose authority or path makes no URL; the library throws then, out of reach of any promise. */
