@@ -34,7 +34,9 @@ export async function startService(options: MayflyOptions): Promise<Service> {
   let answer: FetchHandler = () => new Response(null, { status: 503, headers: { 'retry-after': '1' } });
   const server = await listen((request) => answer(request), settings.host, settings.port);
   opened.defer(() => server.close());
-  const url = urlOf(settings.host, server.port);
+  const url = urlOf(reachable(settings.host), server.port);
+  if (settings.publicUrl === undefined && ANY_ADDRESS.has(settings.host))
+    logger.warn(`public-url is not set, so clients are told that this instance is at ${url}`);
   const mayfly = await openMayfly(options, settings.publicUrl ?? url);
   opened.defer(() => mayfly.close());
   answer = mayfly.app.fetch;
@@ -45,7 +47,7 @@ export async function startService(options: MayflyOptions): Promise<Service> {
 
   return {
     url,
-    grpcUrl: urlOf(settings.host, grpc.port, settings.grpcTls === undefined ? 'http' : 'https'),
+    grpcUrl: urlOf(reachable(settings.host), grpc.port, settings.grpcTls === undefined ? 'http' : 'https'),
     metricsUrl: `http://${LOOPBACK}:${metricsServer.port}/metrics`,
     async close(delayMs = 0) {
       mayfly.drain();
@@ -78,6 +80,13 @@ function readTls(file: string): string {
   } catch (cause) {
     throw new Error(`the TLS file ${file} of gRPC cannot be read`, { cause });
   }
+}
+
+const ANY_ADDRESS = new Set(['0.0.0.0', '::']);
+
+/** A name for the listener that a client on this machine can use. */
+function reachable(host: string): string {
+  return ANY_ADDRESS.has(host) ? 'localhost' : host;
 }
 
 /** Of a listener, without a final slash. */
