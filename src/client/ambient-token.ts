@@ -10,14 +10,24 @@ import { fetchJwtSvid } from './workload-api.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Where it runs: its variables, and the text of its files; undefined for one that cannot be read. */
+export interface Place {
+  readonly env: Environment;
+  read(path: string): Promise<string | undefined>;
+}
+
+export function thisPlace(env: Environment): Place {
+  return { env, read: (path) => readFile(path, 'utf8').catch(() => undefined) };
+}
+
 export interface AmbientSource {
   /** For sentences: `a token from ${name}`. */
   readonly name: string;
   readonly issuers?: IssuerHint;
   /** Whether this runs there. */
-  present(env: Environment): boolean | Promise<boolean>;
+  present(place: Place): boolean | Promise<boolean>;
   /** The JWT. `audience` may refuse. Throws ClientError `token_unavailable` with what the job lacks. */
-  token(env: Environment, audience: () => string): string | Promise<string>;
+  token(place: Place, audience: () => string): string | Promise<string>;
 }
 
 /** Where Kubernetes projects a token for Sigstore's clients by convention. */
@@ -35,12 +45,12 @@ export const AMBIENT_SOURCES: readonly AmbientSource[] = [
       types: ['github', 'github-workflow', 'forgejo', 'gitea'],
       urls: ['https://token.actions.githubusercontent.com'],
     },
-    present: (env) => env['GITHUB_ACTIONS'] === 'true' || isSet(env, 'ACTIONS_ID_TOKEN_REQUEST_URL'),
+    present: ({ env }) => env['GITHUB_ACTIONS'] === 'true' || isSet(env, 'ACTIONS_ID_TOKEN_REQUEST_URL'),
     token: githubToken,
   },
   {
     name: 'GitLab CI',
-    present: ({ GITLAB_CI }) => GITLAB_CI === 'true',
+    present: ({ env }) => env['GITLAB_CI'] === 'true',
     token: () => {
       throw unavailable(
         'this GitLab job has no ID token: add to it "id_tokens: { SIGSTORE_ID_TOKEN: { aud: sigstore } }", with the audience that the instance wants',
@@ -50,26 +60,26 @@ export const AMBIENT_SOURCES: readonly AmbientSource[] = [
   {
     name: 'Buildkite',
     issuers: { types: ['buildkite', 'buildkite-job'], urls: ['https://agent.buildkite.com'] },
-    present: ({ BUILDKITE }) => BUILDKITE === 'true',
-    token: (env, audience) =>
+    present: ({ env }) => env['BUILDKITE'] === 'true',
+    token: ({ env }, audience) =>
       run(env, 'buildkite-agent', ['oidc', 'request-token', '--audience', audience()]),
   },
   {
     name: 'CircleCI',
     issuers: { types: ['circleci'], urls: ['https://oidc.circleci.com'] },
-    present: ({ CIRCLECI }) => CIRCLECI === 'true',
+    present: ({ env }) => env['CIRCLECI'] === 'true',
     token: circleToken,
   },
   {
     name: PROJECTED,
-    present: async () => (await readText(PROJECTED)) !== undefined,
-    token: async () => (await readText(PROJECTED)) ?? '',
+    present: async ({ read }) => (await read(PROJECTED)) !== undefined,
+    token: async ({ read }) => (await read(PROJECTED)) ?? '',
   },
   {
     name: 'the SPIFFE Workload API',
     issuers: { types: ['spiffe'], urls: [] },
-    present: (env) => isSet(env, 'SPIFFE_ENDPOINT_SOCKET'),
-    token: ({ SPIFFE_ENDPOINT_SOCKET = '' }, audience) => fetchJwtSvid(SPIFFE_ENDPOINT_SOCKET, audience()),
+    present: ({ env }) => isSet(env, 'SPIFFE_ENDPOINT_SOCKET'),
+    token: ({ env }, audience) => fetchJwtSvid(env['SPIFFE_ENDPOINT_SOCKET'] ?? '', audience()),
   },
   {
     name: "Google Cloud's metadata server",
@@ -80,28 +90,28 @@ export const AMBIENT_SOURCES: readonly AmbientSource[] = [
 ];
 
 /** The first place that this runs in, or undefined on a person's machine. */
-export async function findAmbientSource(env: Environment): Promise<AmbientSource | undefined> {
-  for (const source of AMBIENT_SOURCES) if (await source.present(env)) return source;
+export async function findAmbientSource(place: Place): Promise<AmbientSource | undefined> {
+  for (const source of AMBIENT_SOURCES) if (await source.present(place)) return source;
   return undefined;
 }
 
 function variable(name: string): AmbientSource {
-  return { name, present: (env) => isSet(env, name), token: (env) => env[name] ?? '' };
+  return { name, present: ({ env }) => isSet(env, name), token: ({ env }) => env[name] ?? '' };
 }
 
 function file(name: string): AmbientSource {
   return {
     name,
-    present: (env) => isSet(env, name),
-    async token(env) {
-      const text = await readText(env[name] ?? '');
+    present: ({ env }) => isSet(env, name),
+    async token({ env, read }) {
+      const text = await read(env[name] ?? '');
       if (text === undefined) throw unavailable(`the file that ${name} names cannot be read`);
       return text;
     },
   };
 }
 
-async function githubToken(env: Environment, audience: () => string): Promise<string> {
+async function githubToken({ env }: Place, audience: () => string): Promise<string> {
   const { ACTIONS_ID_TOKEN_REQUEST_URL: endpoint, ACTIONS_ID_TOKEN_REQUEST_TOKEN: bearer } = env;
   if (endpoint === undefined || bearer === undefined || !URL.canParse(endpoint)) {
     throw unavailable(
@@ -115,7 +125,7 @@ async function githubToken(env: Environment, audience: () => string): Promise<st
 }
 
 /** CircleCI's own variable is for the organization's audience; its command makes a token for any. */
-async function circleToken(env: Environment, audience: () => string): Promise<string> {
+async function circleToken({ env }: Place, audience: () => string): Promise<string> {
   try {
     return await run(env, 'circleci', [
       'run',
@@ -133,12 +143,12 @@ async function circleToken(env: Environment, audience: () => string): Promise<st
 
 const METADATA_HOST = 'metadata.google.internal';
 
-async function isGoogleCloud(env: Environment): Promise<boolean> {
+async function isGoogleCloud({ env, read }: Place): Promise<boolean> {
   if (['GCE_METADATA_HOST', 'K_SERVICE', 'CLOUD_RUN_JOB'].some((name) => isSet(env, name))) return true;
-  return (await readText('/sys/class/dmi/id/product_name'))?.startsWith('Google') === true;
+  return (await read('/sys/class/dmi/id/product_name'))?.startsWith('Google') === true;
 }
 
-async function googleToken(env: Environment, audience: () => string): Promise<string> {
+async function googleToken({ env }: Place, audience: () => string): Promise<string> {
   const url = new URL(`http://${env['GCE_METADATA_HOST'] ?? METADATA_HOST}`);
   url.pathname = '/computeMetadata/v1/instance/service-accounts/default/identity';
   url.searchParams.set('audience', audience());
@@ -175,14 +185,6 @@ async function run(env: Environment, command: string, args: readonly string[]): 
     throw unavailable(
       code === 'ENOENT' ? `${command} is not on the PATH` : `${command} gave no token (exit code ${code})`,
     );
-  }
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch {
-    return undefined;
   }
 }
 

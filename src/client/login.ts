@@ -21,6 +21,8 @@ export interface LoginOptions {
   readonly attended: boolean;
   /** Shows a person a line. */
   tell(line: string): void;
+  /** Opens a URL in the person's browser; the browser of this machine unless given. */
+  open?(url: string): void;
 }
 
 export interface Login {
@@ -58,7 +60,7 @@ function byBrowser(provider: OpenIdProvider, clientId: string, options: LoginOpt
     clientId,
     show: (url) => {
       options.tell(`Sign in at ${url}`);
-      if (hasBrowser(options.env)) openBrowser(url);
+      if (hasBrowser(options.env)) (options.open ?? openBrowser)(url);
     },
   });
 }

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import type { IssuerListing } from '../config/settings.ts';
-import { AMBIENT_SOURCES, type Environment, findAmbientSource } from './ambient-token.ts';
+import { AMBIENT_SOURCES, type Environment, findAmbientSource, thisPlace } from './ambient-token.ts';
 import { audienceFor } from './audience.ts';
 import { ClientError } from './client-error.ts';
 import { type IdentityToken, readIdentityToken } from './identity-token.ts';
@@ -32,9 +32,11 @@ export interface TokenTerms {
 export async function acquireToken(options: TokenOptions, terms: TokenTerms): Promise<IdentityToken> {
   const { given, audience, flow, loginIssuer, env } = options;
   if (given !== undefined) return readGiven(given);
-  const source = flow === undefined && loginIssuer === undefined ? await findAmbientSource(env) : undefined;
+  const place = thisPlace(env);
+  const wantsLogin = flow !== undefined || loginIssuer !== undefined;
+  const source = wantsLogin ? undefined : await findAmbientSource(place);
   if (source !== undefined) {
-    const jwt = await source.token(env, () => audience ?? audienceFor(source.issuers, terms.listings));
+    const jwt = await source.token(place, () => audience ?? audienceFor(source.issuers, terms.listings));
     return readIdentityToken(jwt, source.name);
   }
   const login = await attemptLogin(options, terms);
