@@ -10,8 +10,22 @@ import type { ObjectStore } from '../log/object-store.ts';
 const REPLACE_PAUSE = 1000;
 const IMMUTABLE = 'public, max-age=31536000, immutable';
 
+/** As much of R2 as is used here; R2Bucket fits. */
+export interface Bucket {
+  get(key: string): Promise<{ readonly etag: string; arrayBuffer(): Promise<ArrayBuffer> } | null>;
+  /** Null where the condition does not hold, and nothing was written. */
+  put(
+    key: string,
+    bytes: Uint8Array,
+    options: {
+      readonly onlyIf: { readonly etagMatches: string } | { readonly etagDoesNotMatch: string };
+      readonly httpMetadata: { readonly contentType: string; readonly cacheControl: string };
+    },
+  ): Promise<{ readonly etag: string } | null>;
+}
+
 export interface BucketStoreOptions {
-  readonly bucket: R2Bucket;
+  readonly bucket: Bucket;
   readonly now: () => number;
   readonly wait: (milliseconds: number) => Promise<void>;
 }

@@ -29,7 +29,7 @@ import { LOG_NAME } from './log-service.ts';
 import { reportError } from './report.ts';
 import type { EdgeSettings } from './settings.ts';
 import { ShardedLimiter } from './sharded-limiter.ts';
-import { askObject, SharedKeys } from './shared-keys.ts';
+import { SharedKeys } from './shared-keys.ts';
 import { signerOf } from './signer-choice.ts';
 
 /** Throws an Error with a sentence for the operator when a key or the configuration cannot be used. */
@@ -44,7 +44,8 @@ export async function openFront(settings: EdgeSettings, environment: Environment
   const log: Log | undefined = builtin ?? external.log;
   const line: Line = {
     trust: trustOf(settings),
-    keysets: new SharedKeys(askObject(environment.KEYS_OBJECT)),
+    // All isolates ask the same object about an issuer, so its limits and cooldowns count once for the deployment.
+    keysets: new SharedKeys(async (query) => environment.KEYS_OBJECT.getByName(query.url).candidates(query)),
     keyPolicy: { allowed: AlgorithmAllowList.parse(settings.clientSigningAlgorithms), verifier, sha256 },
     ...admissionOf(settings, environment),
     authority,

@@ -21,7 +21,7 @@ export interface FoundKeys {
   readonly algorithms: readonly SignatureAlgorithm[];
 }
 
-export interface KeysService extends Rpc.DurableObjectBranded {
+export interface KeysService {
   /** As KeySets.candidates; where nothing is newer than what failed, just those keys come back. */
   candidates(query: KeysQuery): Promise<Outcome<FoundKeys>>;
 }

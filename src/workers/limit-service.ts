@@ -16,7 +16,7 @@ export type ShardVerdict =
   | { readonly taken: false; readonly reason: 'limited'; readonly debts: readonly number[] }
   | { readonly taken: false; readonly reason: 'replayed' };
 
-export interface LimitService extends Rpc.DurableObjectBranded {
+export interface LimitService {
   /** `now` in milliseconds. */
   take(charges: readonly ShardCharge[], replay: ReplayCheck | undefined, now: number): Promise<ShardVerdict>;
   /** Gives back what `take` took. */

@@ -18,7 +18,7 @@ export interface LogSnapshot {
   readonly indexed: number;
 }
 
-export interface LogService extends Rpc.DurableObjectBranded {
+export interface LogService {
   /** Resolves once the entry is durable, with its SCT. */
   append(entry: PrecertEntry): Promise<Outcome<Sct>>;
   snapshot(): Promise<Outcome<LogSnapshot>>;

@@ -6,16 +6,11 @@ import { InlineKeys } from '../token/inline-keys.ts';
 import type { Issuer } from '../token/issuer.ts';
 import { IssuerFault, unreachable } from '../token/issuer-fault.ts';
 import type { CandidateKeys, KeyRequest, KeySets } from '../token/keyset.ts';
-import type { FoundKeys, KeysQuery, KeysService } from './keys-service.ts';
+import type { FoundKeys, KeysQuery } from './keys-service.ts';
 import { type Outcome, unwrap } from './problem-wire.ts';
 
 /** Asks the object of an issuer entry. Rejects when the object cannot be reached. */
 export type AskKeys = (query: KeysQuery) => Promise<Outcome<FoundKeys>>;
-
-/** All isolates ask the same object for an entry, so its limits and cooldowns count once for the whole deployment. */
-export function askObject(namespace: DurableObjectNamespace<KeysService>): AskKeys {
-  return async (query) => namespace.getByName(query.url).candidates(query);
-}
 
 /** Milliseconds that keys serve in an isolate before the object is asked again; it refreshes them every ten minutes. */
 const FRESH = 60_000;

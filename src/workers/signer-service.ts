@@ -6,7 +6,7 @@ import type { SigningAlgorithm } from '../key/signer.ts';
 /** A key by the name of its secret. */
 export type KeyName = 'CA_KEY' | 'LOG_KEY' | 'NOTE_KEY' | 'TIMESTAMP_KEY';
 
-export interface SignerService extends Rpc.WorkerEntrypointBranded {
+export interface SignerService {
   /** `publicKey` is SubjectPublicKeyInfo, DER. Rejects where the key is not set or cannot be used. */
   describe(name: KeyName): Promise<{ algorithm: SigningAlgorithm; publicKey: Bytes }>;
   /** As `Signer.sign`. */

@@ -1,16 +1,17 @@
 // SQL documents: documents of issuers in the SQLite of a Durable Object.
 
 import type { Clock } from '../clock.ts';
+import type { Sql } from './sql.ts';
 import type { DocumentStore, StoredDocument } from './stored-fetcher.ts';
 
 /** A day, after which no document serves any more. */
 const KEEP = 86_400_000;
 
 export class SqlDocuments implements DocumentStore {
-  readonly #sql: SqlStorage;
+  readonly #sql: Sql;
   readonly #clock: Clock;
 
-  constructor(sql: SqlStorage, clock: Clock) {
+  constructor(sql: Sql, clock: Clock) {
     this.#sql = sql;
     this.#clock = clock;
     sql.exec(

@@ -2,21 +2,14 @@
 
 import type { Bytes } from '../encoding/bytes.ts';
 import type { Journal, JournalRecord } from '../log/journal.ts';
-
-/** What the journal needs of the object's storage. */
-export interface JournalStorage {
-  readonly sql: SqlStorage;
-  transactionSync<T>(work: () => T): T;
-  /** Resolves once everything written so far is durable. */
-  sync(): Promise<void>;
-}
+import type { SqlDatabase } from './sql.ts';
 
 export class SqlJournal implements Journal {
-  readonly #storage: JournalStorage;
+  readonly #storage: SqlDatabase;
   readonly #onAppend: () => void;
 
   /** `onAppend` runs in the transaction of each batch: what it writes is durable with it. */
-  constructor(storage: JournalStorage, onAppend: () => void) {
+  constructor(storage: SqlDatabase, onAppend: () => void) {
     this.#storage = storage;
     this.#onAppend = onAppend;
     storage.sql.exec(

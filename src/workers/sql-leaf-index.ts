@@ -2,7 +2,7 @@
 
 import type { Bytes } from '../encoding/bytes.ts';
 import type { LeafIndex } from '../log/leaf-index.ts';
-import type { JournalStorage } from './sql-journal.ts';
+import type { SqlDatabase } from './sql.ts';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS leaf (prefix BLOB, place INTEGER, PRIMARY KEY (prefix, place)) WITHOUT ROWID;
@@ -11,10 +11,10 @@ const SCHEMA = `
 const PREFIX = 8;
 
 export class SqlLeafIndex implements LeafIndex {
-  readonly #storage: Pick<JournalStorage, 'sql' | 'transactionSync'>;
+  readonly #storage: Pick<SqlDatabase, 'sql' | 'transactionSync'>;
   #size: number;
 
-  constructor(storage: Pick<JournalStorage, 'sql' | 'transactionSync'>) {
+  constructor(storage: Pick<SqlDatabase, 'sql' | 'transactionSync'>) {
     this.#storage = storage;
     storage.sql.exec(SCHEMA);
     this.#size = storage.sql.exec<{ size: number }>('SELECT size FROM leaf_size').toArray()[0]?.size ?? 0;

@@ -3,12 +3,12 @@
 import { type Bytes, equal } from '../encoding/bytes.ts';
 import { LogDamage } from '../log/journal.ts';
 import type { ObjectStore } from '../log/object-store.ts';
-import type { JournalStorage } from './sql-journal.ts';
+import type { SqlDatabase } from './sql.ts';
 
 export class SqlObjects implements ObjectStore {
-  readonly #storage: Pick<JournalStorage, 'sql' | 'sync'>;
+  readonly #storage: Pick<SqlDatabase, 'sql' | 'sync'>;
 
-  constructor(storage: Pick<JournalStorage, 'sql' | 'sync'>) {
+  constructor(storage: Pick<SqlDatabase, 'sql' | 'sync'>) {
     this.#storage = storage;
     storage.sql.exec(
       'CREATE TABLE IF NOT EXISTS object (key TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID',
