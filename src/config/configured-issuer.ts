@@ -10,6 +10,7 @@ import type { CiMetadata, TrustFields } from './issuer-schema.ts';
 import { faultsOf } from './issuer-url.ts';
 import type { Mistake, Path } from './mistake.ts';
 import { suggestion } from './nearest.ts';
+import { readPolicy } from './policy-settings.ts';
 import { narrowing } from './public-issuer.ts';
 import { defined, type Reader, readCaCert, readKeySet } from './trust-material.ts';
 
@@ -63,13 +64,16 @@ export function configure(entry: IssuerEntry, surroundings: Surroundings): Confi
   checkTrust(entry, surroundings);
   const issuer = issuerOf(entry, surroundings);
   const provider = providerOf(entry, surroundings);
+  const { fields } = entry;
+  const policy =
+    fields.policy &&
+    readPolicy(fields.policy, surroundings.kinds.get(fields.type), [...entry.path, 'policy'], findings);
   if (provider === undefined || findings.errors.length > before) return undefined;
-  const { policy, replay } = entry.fields;
   return {
     issuer,
     provider,
-    ...defined('policy', policy && { require: new Map(Object.entries(policy.require)) }),
-    replay,
+    ...defined('policy', policy),
+    replay: fields.replay,
     listing: listingOf(entry, provider),
   };
 }

@@ -7,20 +7,39 @@ const scalar = z
   .union([z.string(), z.int(), z.boolean()], 'takes text, a whole number, true or false')
   .transform(String);
 
+const requirements = z.record(
+  text,
+  z.union(
+    [scalar.transform((value) => [value]), z.array(scalar).min(1, 'needs at least one value')],
+    'takes a value or a list of values',
+  ),
+);
+
+const celRule = z.strictObject({
+  rule: text.describe('CEL over claims, true for those who may: claims.ref.startsWith("refs/tags/").'),
+  message: text.describe('What a client reads that may not.'),
+});
+
 const policy = z
   .strictObject({
-    require: z
-      .record(
-        text,
-        z.union(
-          [scalar.transform((value) => [value]), z.array(scalar).min(1, 'needs at least one value')],
-          'takes a value or a list of values',
-        ),
-      )
+    mode: z
+      .enum(['enforce', 'audit'])
+      .describe('enforce refuses; audit lets everybody pass and tells whom enforce would refuse.')
+      .default('enforce'),
+    require: requirements
       .refine((claims) => Object.keys(claims).length > 0, 'needs at least one claim')
+      .optional()
       .describe('Each claim must hold one of its values; a value that ends in * is a prefix.'),
+    message: text.optional().describe('What a client reads whose claims are not those of require.'),
+    cel: z.array(celRule).min(1, 'needs at least one rule').optional().describe('Rules that must all hold.'),
   })
+  .refine(
+    (one) => one.require !== undefined || one.cel !== undefined,
+    'is empty; it takes require, cel, or both',
+  )
   .describe('Which identities of this issuer may have a certificate.');
+
+export type PolicyFields = z.output<typeof policy>;
 
 const jwk = z.looseObject({ kty: z.enum(['RSA', 'EC', 'OKP'], 'takes RSA, EC or OKP') });
 

@@ -236,6 +236,14 @@ describe('a Fulcio file', () => {
     [meta('type: email, issuer-url: "https://b.example.com"'), 'is not read here'],
     [fulcio('type: email, ci-provider: x'), 'is read for type ci-provider only'],
     [fulcio('type: email, subject-domain: a.example.com'), 'is not read for type email'],
+    [
+      fulcio('type: github-workflow, policy: {require: {repositry: a/b}}'),
+      'policy.require.repositry: no token of this type is known to have the claim repositry; did you mean "repository"?',
+    ],
+    [
+      fulcio('type: github-workflow, policy: {cel: [{rule: "claims.reff == \'x\'", message: m}]}'),
+      'policy.cel[0].rule: no token of this type is known to have the claim reff; did you mean "ref"?',
+    ],
   ])('%s loads with a warning: %s', (text, message) => {
     expect(mistakesOf(text)).toEqual([]);
     expect(warningsOf(text).join('\n')).toContain(message);
@@ -257,13 +265,12 @@ describe('a Fulcio file', () => {
     );
     const { issuer, policy, replay } = only(text);
     expect(issuer.audiences).toEqual(['x', 'y']);
-    expect(policy?.require).toEqual(
-      new Map([
-        ['ref', ['refs/heads/*', 'main']],
-        ['fork', ['false']],
-        ['id', ['7']],
-      ]),
-    );
+    expect(policy?.mode).toBe('enforce');
+    expect(policy?.rules.map((rule) => rule.text)).toEqual([
+      'ref: ["refs/heads/*", "main"]',
+      'fork: ["false"]',
+      'id: ["7"]',
+    ]);
     expect(replay).toBe('once');
   });
 });
@@ -377,7 +384,19 @@ issuers:
     [list('type: email, subject-domain: a.example.com'), 'is not read for type email'],
     [list('type: email, ci-provider: a'), 'is read for type ci-provider only'],
     [list('type: github, values: {ulr: "https://x"}'), 'values.ulr: '],
-    [list('type: email, policy: {mode: audit, require: {a: [b]}}'), 'policy.mode: is not a known key'],
+    [list('type: email, policy: {}'), 'policy: is empty; it takes require, cel, or both'],
+    [list('type: email, policy: {mode: log, require: {a: b}}'), 'policy.mode: takes one of enforce, audit'],
+    [list('type: email, policy: {cel: []}'), 'policy.cel: needs at least one rule'],
+    [list('type: email, policy: {cel: [{rule: "true"}]}'), 'policy.cel[0].message: is missing'],
+    [list('type: email, policy: {cel: [{rule: "1 +", message: m}]}'), 'policy.cel[0].rule: is not CEL: 1:3'],
+    [
+      list('type: email, policy: {cel: [{rule: "claims.email > 5", message: m}]}'),
+      'policy.cel[0].rule: cannot be evaluated: found no matching overload',
+    ],
+    [
+      list('type: email, policy: {cel: [{rule: "email == \'x\'", message: m}]}'),
+      'policy.cel[0].rule: knows no email; a claim is written claims.NAME',
+    ],
     [list('type: email, policy: {require: {}}'), 'policy.require: needs at least one claim'],
     [list('type: email, policy: {require: {a: []}}'), 'policy.require.a: needs at least one value'],
     [
