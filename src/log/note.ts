@@ -5,6 +5,7 @@ import type { Sha256 } from '../encoding/digest.ts';
 
 /** Signature types that signed-note registers. */
 export const ED25519_NOTE = 0x01;
+export const ED25519_COSIGNATURE = 0x04;
 export const RFC6962_NOTE = 0x05;
 
 /** Verifiers need accept no more lines than this, and signers should not write more. */
@@ -40,10 +41,16 @@ export function isKeyName(name: string): boolean {
 }
 
 export function formatNote({ text, signatures }: Note): Bytes {
-  let out = `${text}\n`;
-  for (const { name, keyId, signature } of signatures)
-    out += `${DASH} ${name} ${base64(concat(keyId, signature))}\n`;
-  return utf8(out);
+  return utf8(`${text}\n${signatures.map(signatureLine).join('')}`);
+}
+
+function signatureLine({ name, keyId, signature }: NoteSignature): string {
+  return `${DASH} ${name} ${base64(concat(keyId, signature))}\n`;
+}
+
+/** The note with further signatures under those that it has. */
+export function addSignatures(note: Uint8Array, signatures: readonly NoteSignature[]): Bytes {
+  return concat(note, utf8(signatures.map(signatureLine).join('')));
 }
 
 /** Undefined when the bytes are no note. */

@@ -1,4 +1,4 @@
-// Poster: the port through which another log is asked: one POST of JSON, within limits of time and size.
+// Poster: the port through which another log is asked: one POST, within limits of time and size.
 
 export interface Posted {
   readonly status: number;
@@ -7,11 +7,17 @@ export interface Posted {
   readonly retryAfter: string | undefined;
 }
 
+export interface PostOptions {
+  readonly timeoutMs: number;
+  readonly maxBytes: number;
+  readonly bearer?: string | undefined;
+  /** application/json unless set. */
+  readonly contentType?: string | undefined;
+  /** Gives up early. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface Poster {
   /** Rejects when there was no whole answer of at most `maxBytes` in time. Follows no redirects. */
-  post(
-    url: string,
-    json: string,
-    options: { readonly timeoutMs: number; readonly maxBytes: number; readonly bearer: string | undefined },
-  ): Promise<Posted>;
+  post(url: string, body: string, options: PostOptions): Promise<Posted>;
 }
