@@ -47,6 +47,6 @@ function materialOf(bundle: Bundle): {
   const certificate = 'certificate' in material ? material.certificate?.rawBytes : undefined;
   return {
     ...(certificate === undefined ? {} : { certificate }),
-    tlogEntries: material.tlogEntries,
+    tlogEntries: material.tlogEntries ?? [], // left out of the JSON when there is none, whatever the type says
   };
 }

@@ -1,22 +1,22 @@
 // sigstore-python: the client as PyPI has it, in a virtual environment that is made once and kept beside the packages.
 
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const VERSION = '4.5.1';
-const FOLDER = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', `sigstore-python-${VERSION}`);
+const PACKAGES = ['sigstore==4.5.1', 'pypi-attestations==0.0.30'];
+const FOLDER = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'sigstore-python');
 const DONE = join(FOLDER, 'complete');
 const PYTHON = join(FOLDER, 'bin', 'python');
 
 /** Throws the output of pip where the package cannot be had. */
 export function installSigstorePython(): void {
-  if (existsSync(DONE)) return;
+  if (existsSync(DONE) && readFileSync(DONE, 'utf8') === PACKAGES.join()) return;
   rmSync(FOLDER, { recursive: true, force: true });
   mkdirSync(FOLDER, { recursive: true });
   execFileSync('python3', ['-m', 'venv', FOLDER], { stdio: 'pipe' });
-  execFileSync(PYTHON, ['-m', 'pip', 'install', '--quiet', `sigstore==${VERSION}`], { stdio: 'pipe' });
-  writeFileSync(DONE, '');
+  execFileSync(PYTHON, ['-m', 'pip', 'install', '--quiet', ...PACKAGES], { stdio: 'pipe' });
+  writeFileSync(DONE, PACKAGES.join());
 }
 
 export interface Ran {

@@ -4,8 +4,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundleToJSON } from '@sigstore/bundle';
 import { afterAll, beforeAll, expect, type TestContext, test as vitestTest } from 'vitest';
+import { pep740Of } from '../../src/client/pep740.ts';
+import { RemoteInstance } from '../../src/client/remote-instance.ts';
+import { SigningSession } from '../../src/client/session.ts';
+import { PREDICATE_TYPES, statementAbout } from '../../src/client/statement.ts';
 import { startInstance, type TestInstance } from '../../src/node/library.ts';
+import { startFront, withRekor } from '../fakes/front.ts';
 import { FakeRekor } from '../fakes/rekor.ts';
 import { installSigstorePython, python, type Ran } from '../fakes/sigstore-python.ts';
 import { describeWith, maySkip } from '../fakes/skip.ts';
@@ -129,6 +135,32 @@ describeWith('python', 'sigstore-python', () => {
       expect(status).not.toBe(0);
     });
   }
+
+  test("PyPI's library reads our publish attestation as its own", async () => {
+    const distribution = 'sampleproject-1.0.tar.gz';
+    writeFileSync(path(distribution), 'what is published');
+    const front = await startFront(instance, withRekor(instance, rekor));
+    try {
+      const session = await SigningSession.open(new RemoteInstance(front.url), {
+        given: await instance.token({ email: EMAIL }),
+        env: {},
+        attended: false,
+        tell: () => {},
+      });
+      const artifact = { name: distribution, data: Buffer.from('what is published') };
+      const statement = statementAbout(artifact, PREDICATE_TYPES['pypi-publish'], {});
+      const { bundle } = await session.signStatement(statement, artifact.data);
+      writeFileSync(path('bundle.json'), JSON.stringify(bundleToJSON(bundle)));
+      writeFileSync(path('attestation.json'), JSON.stringify(pep740Of(bundle)));
+    } finally {
+      await front.close();
+    }
+    const files = ['attestation.json', 'bundle.json', distribution].map(path);
+    const { output } = await python([join(import.meta.dirname, 'pep740.py'), ...files], folder);
+    expect(output).toBe(
+      'type: https://docs.pypi.org/attestations/publish/v1\nsubject: True\nenvelope: True\ncertificate: True\nentries: 1\n',
+    );
+  });
 
   test('is refused a certificate for a token of a stranger', async () => {
     expect((await sign(await stranger.token())).status).not.toBe(0);
