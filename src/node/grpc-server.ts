@@ -79,8 +79,12 @@ function clearServer(answer: NodeListener, sessions: Set<Http2Session>): Server 
   http1.removeAllListeners('connection');
   http1.on('connection', (socket: Socket) => {
     sniff(socket, SILENCE, (protocol) => {
-      if (protocol === 'http2') http2.emit('connection', socket);
-      else for (const serve of serveHttp1) serve.call(http1, socket);
+      if (protocol === 'http1') {
+        for (const serve of serveHttp1) serve.call(http1, socket);
+        return;
+      }
+      socket.allowHalfOpen = false; // HTTP/1.1 wants it open; HTTP/2 would never notice that its client has gone
+      http2.emit('connection', socket);
     });
   });
   return http1;
