@@ -112,11 +112,15 @@ function timesOf(bundle: Bundle): readonly number[] {
       'the bundle has no timestamp, so that nothing shows it was signed while the certificate was valid',
     );
   }
-  return timestamps.map((stamp) =>
-    stamp.$case === 'timestamp-authority'
-      ? stamp.timestamp.signingTime.getTime()
-      : Number(stamp.tlogEntry.integratedTime) * 1000,
-  );
+  try {
+    return timestamps.map((stamp) =>
+      stamp.$case === 'timestamp-authority'
+        ? stamp.timestamp.signingTime.getTime()
+        : Number(stamp.tlogEntry.integratedTime) * 1000,
+    );
+  } catch (cause) {
+    throw flaw('bundle_malformed', 'a timestamp in the bundle cannot be read', cause);
+  }
 }
 
 function entityOf(bundle: Bundle, artifact: Uint8Array): ReturnType<typeof toSignedEntity> {
