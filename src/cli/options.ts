@@ -6,6 +6,7 @@ import type { Mistake } from '../config/mistake.ts';
 import { parseSettings, type Settings } from '../config/settings.ts';
 import { bearersIn, type Role, type TransparencySettings } from '../config/transparency-settings.ts';
 import type { Kinds } from '../identity/provider.ts';
+import { AlgorithmAllowList } from '../key/algorithm.ts';
 import { loadKinds, SHIPPED_SETTINGS } from '../node/shipped-configuration.ts';
 
 export interface ServeFlags {
@@ -115,7 +116,7 @@ function withFlags(settings: Settings, flags: ServeFlags): Settings {
     ...(certificate === undefined || tlsKey === undefined ? {} : { grpcTls: { certificate, key: tlsKey } }),
     metricsPort: flags.metricsPort ?? settings.metricsPort,
     ...transparencyOf(settings, flags),
-    clientSigningAlgorithms: flags.clientSigningAlgorithms?.split(',') ?? settings.clientSigningAlgorithms,
+    clientSigningAlgorithms: algorithmsOf(flags.clientSigningAlgorithms) ?? settings.clientSigningAlgorithms,
     limits:
       flags.limits === undefined ? settings.limits : { ...settings.limits, enabled: flags.limits === 'on' },
     ...(chain === undefined || key === undefined
@@ -123,6 +124,11 @@ function withFlags(settings: Settings, flags: ServeFlags): Settings {
       : { ca: { chain, key, ...(passphraseFile === undefined ? {} : { passphraseFile }) } }),
     ...(keyPassphraseFile === undefined ? {} : { keyPassphraseFile }),
   };
+}
+
+/** Checked here, before anything is made. Throws an UnknownAlgorithm. */
+function algorithmsOf(list: string | undefined): readonly string[] | undefined {
+  return list === undefined ? undefined : AlgorithmAllowList.parse(list.split(',')).names;
 }
 
 /** What flags say about logging; the rest stays as it is. */
