@@ -52,7 +52,12 @@ export async function listenGrpc(
     }
     listener(request, response);
   };
-  const server = tls === undefined ? clearServer(answer, sessions) : secureServer(answer, sessions, tls);
+  const watch = (session: Http2Session): void => {
+    if (closing) session.close();
+    sessions.add(session);
+    session.once('close', () => sessions.delete(session));
+  };
+  const server = tls === undefined ? clearServer(answer, watch) : secureServer(answer, watch, tls);
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
@@ -70,10 +75,12 @@ export async function listenGrpc(
   };
 }
 
+type Watch = (session: Http2Session) => void;
+
 /** An HTTP/1.1 server that hands connections which begin as HTTP/2 to an HTTP/2 one. */
-function clearServer(answer: NodeListener, sessions: Set<Http2Session>): Server {
+function clearServer(answer: NodeListener, watch: Watch): Server {
   const http2 = createHttp2Server(HTTP2_OPTIONS, answer);
-  watch(http2, sessions);
+  limitTime(http2.on('session', watch));
   const http1 = createServer(SERVER_OPTIONS, answer);
   const serveHttp1 = http1.listeners('connection');
   http1.removeAllListeners('connection');
@@ -91,7 +98,7 @@ function clearServer(answer: NodeListener, sessions: Set<Http2Session>): Server 
 }
 
 /** TLS 1.3 as Fulcio demands; ALPN tells HTTP/2 and HTTP/1.1 apart. */
-function secureServer(answer: NodeListener, sessions: Set<Http2Session>, tls: TlsIdentity): Server {
+function secureServer(answer: NodeListener, watch: Watch, tls: TlsIdentity): Server {
   const options = {
     ...HTTP2_OPTIONS,
     ...SERVER_OPTIONS,
@@ -108,16 +115,12 @@ function secureServer(answer: NodeListener, sessions: Set<Http2Session>, tls: Tl
     const reason = cause instanceof Error ? cause.message : '';
     throw new Error(`the TLS certificate and key of gRPC cannot be used: ${reason}`, { cause });
   }
-  watch(server, sessions);
+  limitTime(server.on('session', watch));
   return server;
 }
 
-function watch(server: Http2Server | Http2SecureServer, sessions: Set<Http2Session>): void {
-  server.on('session', (session) => {
-    sessions.add(session);
-    session.once('close', () => sessions.delete(session));
-    session.setTimeout(IDLE, () => session.close());
-  });
+function limitTime(server: Http2Server | Http2SecureServer): void {
+  server.on('session', (session) => session.setTimeout(IDLE, () => session.close()));
   server.on('stream', (stream) => {
     const late = setTimeout(() => stream.destroy(), REQUEST);
     stream.once('close', () => clearTimeout(late));

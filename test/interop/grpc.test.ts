@@ -6,8 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { fromJson, toBinary } from '@bufbuild/protobuf';
+import { createClient } from '@connectrpc/connect';
+import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
+  CA,
   type CreateSigningCertificateRequest,
   CreateSigningCertificateRequestSchema,
   type SigningCertificate,
@@ -302,13 +305,26 @@ describe('over TLS', () => {
     caller.close();
   });
 
-  test('one that does not is not served', async () => {
+  test('a client of HTTP/1.1 is served Connect and gRPC-Web', async () => {
+    const [baseUrl, nodeOptions] = [local(), { ca: identity.cert }];
+    for (const transport of [
+      createConnectTransport({ baseUrl, httpVersion: '1.1', nodeOptions }),
+      createGrpcWebTransport({ baseUrl, httpVersion: '1.1', nodeOptions }),
+    ]) {
+      const answer = await createClient(CA, transport).createSigningCertificate(
+        messageOf({ token: await emailToken() }),
+      );
+      expect(chainOf(answer)).toHaveLength(3);
+    }
+  });
+
+  test('a client that does not trust it is not served', async () => {
     const caller = new GrpcClient(local(), (await newTlsIdentity()).cert);
     expect((await refusalOf(caller.check())).code).toBe(14);
     caller.close();
   });
 
-  test('one in clear is not served', async () => {
+  test('a client in clear is not served', async () => {
     const session = connectHttp2(secured.service.grpcUrl.replace('https', 'http'));
     const failed = new Promise((resolve) => session.on('error', resolve).on('close', resolve));
     session.request({ ':path': '/grpc.health.v1.Health/Check' }).on('error', () => {});
