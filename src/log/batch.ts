@@ -4,6 +4,7 @@ import { type Bytes, concat, equal, utf8 } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
 import { TlsReader, uint } from '../encoding/tls.ts';
 import { type EntryBytes, entrySize, readEntry, type TileLeaf, writeEntry } from './entry.ts';
+import type { JournalRecord } from './journal.ts';
 import type { PrecertEntry } from './log.ts';
 import { type Emit, type Frontier, grow, HASH_SIZE, rootOf, type TreeHead } from './merkle.ts';
 
@@ -68,6 +69,15 @@ export function makeBatch(
     batch: { first: before.size, previousRoot: before.root, timestamp, after, entries, bytes },
     frontier,
   };
+}
+
+/** The entries that a record says it holds; undefined when it is no record. Nothing of it is verified. */
+export function spanOf(bytes: Bytes): Pick<JournalRecord, 'first' | 'count'> | undefined {
+  if (bytes.length < HEADER || !equal(bytes.subarray(0, MAGIC.length), MAGIC)) return undefined;
+  const reader = new TlsReader(bytes.subarray(MAGIC.length, HEADER));
+  const first = reader.uint(8);
+  reader.bytes(HASH_SIZE);
+  return { first, count: reader.uint(4) };
 }
 
 /** A record read back; each entry with its fields. */

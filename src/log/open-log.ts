@@ -15,13 +15,14 @@ import { isKeyName } from './note.ts';
 import type { ObjectStore } from './object-store.ts';
 import { readPublished } from './published.ts';
 import { Publisher } from './publisher.ts';
-import { Reader } from './reader.ts';
+import { type EdgeSource, Reader } from './reader.ts';
 import { recoverTree } from './recovery.ts';
 import type { Schedule } from './schedule.ts';
 import { Sequencer } from './sequencer.ts';
 import type { SequencerLimits } from './sequencer-limits.ts';
 import { isLogAlgorithm } from './signature.ts';
 import { TILE_WIDTH, tilePath } from './tile.ts';
+import type { WitnessedLog, Witnesses } from './witnesses.ts';
 
 export interface LogOptions {
   /** The log's name: its submission prefix without scheme and without trailing slash. Counts at the first start only. */
@@ -34,6 +35,8 @@ export interface LogOptions {
   /** Told of errors that clients only see as 503. */
   readonly onError?: ((error: unknown) => void) | undefined;
   readonly limits?: Partial<SequencerLimits> | undefined;
+  /** Who cosigns checkpoints, if anybody. They are closed with the log. */
+  readonly witnesses?: Witnesses | undefined;
   /** Milliseconds from a commit to its publication; 100 unless set. */
   readonly publicationDelay?: number | undefined;
   /** Milliseconds after which an idle log signs a fresh tree head; 60,000 unless set. */
@@ -62,13 +65,20 @@ export interface OpenLog {
   readonly size: number;
   /** Publishes now what is durable now. */
   publish(): Promise<void>;
+  /** Runs `task` each time before the log takes appends; absent where the log takes them from the start. */
+  onOpened?(task: () => Promise<void>): void;
   /** Answers what was taken, publishes it, and stops. */
   close(): Promise<void>;
 }
 
+/** A log of which one process is the sequencer, with the right edge that a Reader of another make may read from. */
+export interface RunningLog extends OpenLog {
+  readonly edge: EdgeSource['edge'];
+}
+
 /** Founds a log, or recovers it. Throws a LogDamage when what is stored contradicts itself, the key, or what was published. */
-export async function openLog(options: LogOptions, parts: LogParts): Promise<OpenLog> {
-  const { signer, cosigner, clock, onError = () => undefined } = options;
+export async function openLog(options: LogOptions, parts: LogParts): Promise<RunningLog> {
+  const { signer, cosigner, clock, witnesses, onError = () => undefined } = options;
   const { sha256, schedule, journal, store, guard, leafIndex, remembered } = parts;
   if (!isLogAlgorithm(signer.algorithm))
     throw new TypeError('a log key is P-256 or RSA (RFC 6962 section 2.1.4)');
@@ -109,6 +119,7 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Ope
       guard,
       remembered,
       onError,
+      take: witnesses && ((publication) => witnesses.take(publication, witnessed)),
       index: (size) => indexer.follow(size),
       delay: options.publicationDelay,
       refresh: options.refresh,
@@ -116,20 +127,29 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Ope
     sequencer,
     published,
   );
-  await publisher.publish();
   const identity = { origin, publicKey: signer.publicKey, logId };
+  const reader = new Reader({ sha256, identity, source: sequencer, publisher, store, leafIndex });
+  const witnessed: WitnessedLog = {
+    show: (publication) => publisher.show(publication),
+    consistency: (first, second) => reader.consistency(first, second),
+  };
+  await publisher.publish();
   return {
     log: sequencer,
-    reader: new Reader({ sha256, identity, source: sequencer, publisher, store, leafIndex }),
+    reader,
     get ready() {
       return sequencer.ready;
     },
     get size() {
       return sequencer.head.size;
     },
+    get edge() {
+      return sequencer.edge;
+    },
     publish: () => publisher.publish(),
     async close() {
       await sequencer.close();
+      await witnesses?.close();
       await publisher.close();
       await journal.close();
       await leafIndex.close();
@@ -138,7 +158,7 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Ope
 }
 
 /** The origin of the first start, whatever the address is now; refuses another key. */
-async function settleOrigin(store: ObjectStore, origin: string, logId: Bytes): Promise<string> {
+export async function settleOrigin(store: ObjectStore, origin: string, logId: Bytes): Promise<string> {
   const stored = await store.get('identity');
   if (stored !== undefined) {
     const [name, key, end] = fromUtf8(stored).split('\n');

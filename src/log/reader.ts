@@ -43,16 +43,22 @@ export class Reader {
     this.#store = store;
     this.#leafIndex = leafIndex;
     this.#prover = new Prover(sha256, async (address) => {
-      const tile = await this.tile(address);
+      const tile = await this.#held(address);
       if (tile === undefined) throw new LogDamage(`${tilePath(address)} is missing`);
       return tile;
     });
   }
 
-  /** The newest signed tree head and its checkpoint. */
+  /** Whether there is a checkpoint; false only while another process is the log's sequencer. */
+  get opened(): boolean {
+    return this.#publisher.current !== undefined;
+  }
+
+  /** The newest signed tree head and its checkpoint. Throws Problem `log_unavailable` before there is one. */
   get publication(): Publication {
     const { current } = this.#publisher;
-    if (current === undefined) throw new Error('the log has not opened yet');
+    if (current === undefined)
+      throw new Problem('log_unavailable', { message: 'the log is not open here', retryAfter: 1 });
     return current;
   }
 
@@ -72,7 +78,10 @@ export class Reader {
 
   /** A tile, full or partial: `width` hashes or entries. Undefined when the published tree does not hold it. */
   async tile(address: TileAddress): Promise<Bytes | undefined> {
-    if (!tileExists(address, this.size)) return undefined;
+    return tileExists(address, this.size) ? this.#held(address) : undefined;
+  }
+
+  async #held(address: TileAddress): Promise<Bytes | undefined> {
     const { level, index, width } = address;
     const from = index * TILE_WIDTH;
     const { edge } = this.#source;
@@ -92,7 +101,7 @@ export class Reader {
     return this.#prover.inclusion(index, size);
   }
 
-  /** Proves one published tree to be the beginning of another. */
+  /** Proves one tree to be the beginning of another; both were signed, be they published yet or not. */
   consistency(first: number, second: number): Promise<Bytes[]> {
     return this.#prover.consistency(first, second);
   }

@@ -1,0 +1,295 @@
+// Led log: a log in a bucket that several processes stand ready to write; one leads, the others wait until it is gone.
+
+import type { Sha256 } from '../encoding/digest.ts';
+import type { Random } from '../encoding/random.ts';
+import { logIdOf } from '../log/checkpoint.ts';
+import { LogDamage } from '../log/journal.ts';
+import type { LeafIndex } from '../log/leaf-index.ts';
+import type { Log } from '../log/log.ts';
+import { type LogOptions, type OpenLog, openLog, type RunningLog, settleOrigin } from '../log/open-log.ts';
+import { Reader } from '../log/reader.ts';
+import type { Schedule } from '../log/schedule.ts';
+import { Problem } from '../problem.ts';
+import type { Bucket } from './bucket.ts';
+import { BucketJournal } from './bucket-journal.ts';
+import { BucketStore } from './bucket-store.ts';
+import { Lease } from './lease.ts';
+import { probeConditions } from './probe.ts';
+import { Fenced, Term } from './term.ts';
+import { MOST_ENTRIES } from './wal-key.ts';
+
+export interface LedLogOptions extends LogOptions {
+  /** Milliseconds between two signs of life of the leader, and between two looks of those that wait; 2,000 unless set. */
+  readonly beat?: number | undefined;
+}
+
+export interface LedLogParts {
+  readonly sha256: Sha256;
+  readonly random: Random;
+  readonly schedule: Schedule;
+  readonly bucket: Bucket;
+  readonly leafIndex: LeafIndex;
+}
+
+const BEAT = 2000;
+/** Beats missed until the leader is held to be gone. */
+const MISSED = 3;
+/** Attempts to open a log that its last leader may still be writing. */
+const ATTEMPTS = 10;
+/** R2 takes one write a second to an object, and `checkpoint` is one. */
+const PUBLICATION_DELAY = 1000;
+
+interface Leading {
+  readonly term: Term;
+  readonly running: RunningLog;
+}
+
+export class LedLog implements OpenLog {
+  readonly reader: Reader;
+  readonly log: Log;
+  readonly #options: LedLogOptions;
+  readonly #parts: LedLogParts;
+  readonly #lease: Lease;
+  readonly #beat: number;
+  readonly #tasks: (() => Promise<void>)[] = [];
+  readonly #closing = Promise.withResolvers<void>();
+  readonly #sleepers = new Set<() => void>();
+  #leading: Leading | undefined;
+  /** Whether what has to run before appends has run in this term. */
+  #prepared = false;
+  #closed = false;
+  #loop: Promise<void> = Promise.resolve();
+
+  private constructor(options: LedLogOptions, parts: LedLogParts, origin: string) {
+    const { sha256, bucket, leafIndex, random } = parts;
+    const { signer, beat = BEAT } = options;
+    this.#options = options;
+    this.#parts = parts;
+    this.#beat = beat;
+    this.#lease = new Lease(bucket, random(16), MISSED * beat);
+    this.log = {
+      append: (entry) => {
+        const log = this.#prepared ? this.#leading?.running.log : undefined;
+        return log?.append(entry) ?? Promise.reject(this.#unavailable());
+      },
+    };
+    const leading = (): RunningLog | undefined => this.#leading?.running;
+    this.reader = new Reader({
+      sha256,
+      identity: { origin, publicKey: signer.publicKey, logId: logIdOf(sha256, signer.publicKey) },
+      source: {
+        edge: {
+          data: (from, to) => leading()?.edge.data(from, to),
+          hashes: (level, from, to) => leading()?.edge.hashes(level, from, to),
+        },
+      },
+      publisher: {
+        get current() {
+          const reader = leading()?.reader;
+          return reader?.opened === true ? reader.publication : undefined;
+        },
+        published: (index) => leading()?.reader.published(index) ?? Promise.reject(this.#unavailable()),
+      },
+      store: { get: async (key) => (await bucket.get(`${PUBLIC}${key}`))?.bytes },
+      leafIndex,
+    });
+  }
+
+  /**
+   * Opens the log for writing, or begins to wait for the process that does. Throws an Error with a sentence when the store
+   * cannot be used, and a LogDamage when what is stored contradicts itself, the key, or what was published.
+   */
+  static async open(options: LedLogOptions, parts: LedLogParts): Promise<LedLog> {
+    const { bucket, sha256, random } = parts;
+    await probeConditions(bucket, random);
+    const guard = new BucketStore({ bucket, folder: '', term: new Term(random(16)), guarded: new Map() });
+    const origin = await settleOrigin(guard, options.origin, logIdOf(sha256, options.signer.publicKey));
+    const log = new LedLog(options, parts, origin);
+    if (await log.#lease.claim()) {
+      try {
+        await log.#lead();
+      } catch (error) {
+        await log.#lease.release().catch(() => undefined);
+        throw error;
+      }
+    }
+    log.#loop = log.#run();
+    return log;
+  }
+
+  /** Whether an append has a chance now: not while another process leads. */
+  get ready(): boolean {
+    return this.#prepared && this.#leading?.running.ready === true;
+  }
+
+  get size(): number {
+    return this.#leading?.running.size ?? 0;
+  }
+
+  onOpened(task: () => Promise<void>): void {
+    this.#tasks.push(task);
+    if (this.#leading !== undefined) void this.#prepare(this.#leading, [task]);
+  }
+
+  publish(): Promise<void> {
+    return this.#leading?.running.publish() ?? Promise.reject(this.#unavailable());
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#closing.resolve();
+    this.#wake();
+    await this.#loop;
+    await this.#parts.leafIndex.close();
+  }
+
+  /** Until the log is closed: wait, lead, and wait again. */
+  async #run(): Promise<void> {
+    while (!this.#closed) {
+      try {
+        if (this.#leading === undefined && (await this.#lease.claim())) await this.#lead();
+        if (this.#leading !== undefined) await this.#serve(this.#leading);
+      } catch (error) {
+        this.#report(error);
+        await this.#lease.release().catch(() => undefined);
+      }
+      if (this.#leading === undefined && !this.#closed) await this.#pause(this.#beat);
+    }
+  }
+
+  /** Begins a term. Throws a Fenced when another process has taken the lease. */
+  async #lead(): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      const { published, error } = await this.#open();
+      if (error === undefined) break;
+      // The last leader may have gone on publishing while this one read, and that is no damage.
+      const moved = async (): Promise<boolean> => (await this.#published()) !== published;
+      if (error instanceof LogDamage && !(await moved())) throw error;
+      if (attempt === ATTEMPTS || this.#closed) throw error;
+      await this.#pause(this.#beat / 10);
+      if (!(await this.#lease.beat())) throw new Fenced('another process has taken the lease');
+    }
+    if (this.#leading !== undefined) await this.#prepare(this.#leading, this.#tasks);
+  }
+
+  async #open(): Promise<{ readonly published: string | undefined; readonly error?: unknown }> {
+    const { bucket, random, sha256, schedule, leafIndex } = this.#parts;
+    const term = new Term(random(16));
+    let published: string | undefined;
+    try {
+      published = await this.#published();
+      const guard = new BucketStore({
+        bucket,
+        folder: '',
+        term,
+        guarded: new Map([['published', 'ends-term']]),
+      });
+      const store = new BucketStore({
+        bucket,
+        folder: PUBLIC,
+        term,
+        guarded: new Map([['checkpoint', 'learns']]),
+      });
+      // Seen before `published` is replaced: a straggler that passes that guard must not pass this one later.
+      await store.get('checkpoint');
+      const running = await openLog(
+        {
+          publicationDelay: PUBLICATION_DELAY,
+          ...this.#options,
+          limits: { batchEntries: MOST_ENTRIES, batchBytes: 2 ** 22, ...this.#options.limits },
+          onError: (error) => this.#report(error),
+        },
+        {
+          sha256,
+          schedule,
+          journal: new BucketJournal(bucket, term),
+          store,
+          guard,
+          // It outlives the term.
+          leafIndex: {
+            get size() {
+              return leafIndex.size;
+            },
+            add: (first, hashes) => leafIndex.add(first, hashes),
+            candidates: (hash) => leafIndex.candidates(hash),
+            clear: () => leafIndex.clear(),
+            close: () => Promise.resolve(),
+          },
+          remembered: guard,
+        },
+      );
+      this.#leading = { term, running };
+      return { published };
+    } catch (error) {
+      term.end('it could not begin');
+      return { published, error };
+    }
+  }
+
+  /** The record of what was published, as it stands in the bucket now. */
+  async #published(): Promise<string | undefined> {
+    return (await this.#parts.bucket.get('published'))?.etag;
+  }
+
+  async #prepare(leading: Leading, tasks: readonly (() => Promise<void>)[]): Promise<void> {
+    this.#prepared = false;
+    for (const task of tasks) await task().catch((error: unknown) => this.#report(error));
+    if (this.#leading === leading) this.#prepared = true;
+  }
+
+  /** Until the term is over or the log closed. */
+  async #serve({ term, running }: Leading): Promise<void> {
+    const beating = this.#keepLease(term);
+    await Promise.race([term.ended, this.#closing.promise]);
+    if (term.reason !== undefined)
+      this.#report(new Fenced(`this process leads the log no more: ${term.reason}`));
+    this.#prepared = false;
+    await running.close().catch((error: unknown) => this.#report(error));
+    this.#leading = undefined;
+    const over = term.isOver;
+    term.end('the log was closed');
+    this.#wake();
+    await beating;
+    if (!over || this.#closed) await this.#lease.release().catch((error: unknown) => this.#report(error));
+  }
+
+  async #keepLease(term: Term): Promise<void> {
+    while (!term.isOver) {
+      await this.#pause(this.#beat);
+      if (term.isOver) return;
+      try {
+        if (!(await this.#lease.beat())) term.end('another process has taken the lease');
+      } catch (error) {
+        this.#report(error);
+      }
+    }
+  }
+
+  /** Ends early when the log is closed or a term ends. */
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        cancel();
+        this.#sleepers.delete(wake);
+        resolve();
+      };
+      const cancel = this.#parts.schedule(wake, milliseconds);
+      this.#sleepers.add(wake);
+    });
+  }
+
+  #wake(): void {
+    for (const wake of this.#sleepers) wake();
+  }
+
+  #report(error: unknown): void {
+    this.#options.onError?.(error);
+  }
+
+  #unavailable(): Problem {
+    return new Problem(this.#closed ? 'draining' : 'log_unavailable');
+  }
+}
+
+/** Below it lies what anyone may read. */
+export const PUBLIC = 'public/';
