@@ -78,7 +78,9 @@ describe('a log elsewhere', () => {
     const [hanging, gone] = await Promise.all([startCtLog(), startCtLog()]);
     hanging.behaviour = 'hang';
     await gone.close();
-    const instances = await Promise.all([hanging, gone].map(({ url }) => instance({ log: url })));
+    const instances = await Promise.all(
+      [hanging, gone].map(({ url }) => instance({ log: { url, deadline: '1s' } })),
+    );
     const answers = instances.map(async ({ url }) => request(url, { token: await people.sign() }));
     for (const answer of await Promise.all(answers))
       expectUnavailable(answer, LOG_MESSAGE, 'LOG_UNAVAILABLE');
