@@ -5,9 +5,9 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 
 const ROOT = new URL('../../', import.meta.url).pathname;
-const MAIN = `${ROOT}src/cli/main.ts`;
+export const MAIN = `${ROOT}src/cli/main.ts`;
 /** Halves the time to start: Node keeps there what it made of the sources. */
-const COMPILED = `${ROOT}node_modules/.cache/mayfly-tests`;
+export const COMPILED = `${ROOT}node_modules/.cache/mayfly-tests`;
 
 export interface Exit {
   readonly code: number | null;
