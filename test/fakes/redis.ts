@@ -1,30 +1,11 @@
 // Redis for tests: a real redis-server, or three of them as a Cluster, on loopback, in throw-away folders.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { describe } from 'vitest';
-
-const installed = spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).status === 0;
-
-/**
- * `describe` where redis-server is installed. Elsewhere the tests are skipped with the line that installs it, or fail
- * when MAYFLY_TESTS_MAY_SKIP is set and does not list `redis`.
- */
-export function describeWithRedis(name: string, body: () => void): void {
-  if (installed) {
-    describe(name, body);
-    return;
-  }
-  const maySkip = process.env['MAYFLY_TESTS_MAY_SKIP'];
-  const line = `${name}: needs redis-server (apt-get install -y redis-server)`;
-  if (maySkip !== undefined && !maySkip.split(/[\s,]+/).includes('redis')) throw new Error(line);
-  console.warn(`SKIPPED ${line}`);
-  describe.skip(name, body);
-}
 
 export interface RedisServer {
   readonly port: number;

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { debtOf, decide, emissionOf, toleranceOf } from '../../src/admission/gcra.ts';
 import { spendScript } from '../../src/redis/scripts.ts';
-import { describeWithRedis, type RedisServer, startRedis } from '../fakes/redis.ts';
+import { type RedisServer, startRedis } from '../fakes/redis.ts';
+import { describeWith } from '../fakes/skip.ts';
 
 /** The same script, told what time it is. */
 const script = spendScript('local now = tonumber(table.remove(ARGV))');
@@ -23,7 +24,7 @@ const step = fc.record({
   burst: fc.option(fc.integer({ min: 1, max: 8 }), { freq: 8 }),
 });
 
-describeWithRedis('GCRA in Lua and in TypeScript', () => {
+describeWith('redis', 'GCRA in Lua and in TypeScript', () => {
   let redis: RedisServer;
   beforeAll(async () => {
     redis = await startRedis();

@@ -14,8 +14,8 @@ import { requireStrong } from '../../src/key/strength.ts';
 import { nativeVerifier } from '../../src/node/native-verifier.ts';
 import { Problem } from '../../src/problem.ts';
 import { webCryptoVerifier } from '../../src/web/webcrypto-verifier.ts';
+import { signingRequest } from '../fakes/signing-request.ts';
 import { type Kind, keyPair, signWith, spkiOf } from '../vectors/key-pairs.ts';
-import { opensslRequest } from '../vectors/key-requests.ts';
 
 const KINDS = [
   'P-256',
@@ -113,7 +113,7 @@ describe('a public key', () => {
 
 describe('a certification request', () => {
   const requests = (['P-256', 'RSA-2048', 'Ed25519'] as const).map((kind) => {
-    const [block] = decodePem(opensslRequest(kind, '-sha256').toString());
+    const [block] = decodePem(signingRequest(kind));
     if (block === undefined) throw new Error('no request');
     return { kind, der: block.der };
   });

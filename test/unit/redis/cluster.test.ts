@@ -1,9 +1,10 @@
 import { Cluster } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
-import { describeWithRedis, type RedisCluster, type RedisServer, startCluster } from '../../fakes/redis.ts';
+import { type RedisCluster, type RedisServer, startCluster } from '../../fakes/redis.ts';
+import { describeWith } from '../../fakes/skip.ts';
 import { grants, identity, type Observed, observe, owner, spend, use } from './support.ts';
 
-describeWithRedis('RedisLimiter on a Cluster of three masters', () => {
+describeWith('redis', 'RedisLimiter on a Cluster of three masters', () => {
   let cluster: RedisCluster;
   let observed: Observed;
   beforeAll(async () => {

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { connectRedis } from '../../../src/redis/connection.ts';
-import { describeWithRedis, freePort, type RedisServer, startRedis } from '../../fakes/redis.ts';
+import { freePort, type RedisServer, startRedis } from '../../fakes/redis.ts';
+import { describeWith } from '../../fakes/skip.ts';
 import { grants, identity, type Observed, observe, owner, spend, use } from './support.ts';
 
 /** What a limiter needs, and nothing else (src/redis/connection.ts). */
@@ -27,79 +28,81 @@ async function exact(settings: Parameters<typeof observe>[0]): Promise<void> {
   expect(observed.changes).toEqual([]);
 }
 
-describeWithRedis('a Redis with TLS and ACLs', () => {
-  let folder: string;
-  const file = (name: string) => join(folder, name);
-  let redis: RedisServer;
-  let tlsPort: number;
+describeWith('openssl', 'with certificates', () => {
+  describeWith('redis', 'a Redis with TLS and ACLs', () => {
+    let folder: string;
+    const file = (name: string) => join(folder, name);
+    let redis: RedisServer;
+    let tlsPort: number;
 
-  beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'mayfly-redis-tls-'));
-    for (const command of [
-      'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.pem',
-      'req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=redis -addext subjectAltName=IP:127.0.0.1,DNS:localhost -keyout key.pem -out csr.pem',
-      'x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -copy_extensions copy -out cert.pem',
-    ]) {
-      const done = spawnSync('openssl', command.split(' '), { cwd: folder, encoding: 'utf8' });
-      if (done.status !== 0) throw new Error(done.stderr);
-    }
-    tlsPort = await freePort();
-    const args = [
-      ...['--tls-port', String(tlsPort), '--tls-auth-clients', 'yes'],
-      ...[
-        '--tls-cert-file',
-        file('cert.pem'),
-        '--tls-key-file',
-        file('key.pem'),
-        '--tls-ca-cert-file',
-        file('ca.pem'),
-      ],
-    ];
-    redis = await startRedis({ args });
-    await redis.admin.acl('SETUSER', 'mayfly', 'on', '>p@ss/word', ...ACL.split(' '));
-    await redis.admin.acl('SETUSER', 'bare', 'on', '>p', ...ACL.replace('+evalsha', '').split(' '));
-  });
-  afterAll(async () => {
-    await redis.stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
-  const tls = () => ({
-    ca: readFileSync(file('ca.pem'), 'utf8'),
-    cert: readFileSync(file('cert.pem'), 'utf8'),
-    key: readFileSync(file('key.pem'), 'utf8'),
-  });
-
-  it('serves an ACL user with the few commands it needs, user and password in the URL', () =>
-    exact({ urls: [`redis://mayfly:${encodeURIComponent('p@ss/word')}@127.0.0.1:${redis.port}`] }));
-
-  it('serves over TLS, with a private CA and a client certificate', async () => {
-    await redis.admin.flushall();
-    await exact({
-      urls: [`rediss://localhost:${tlsPort}`],
-      username: 'mayfly',
-      password: 'p@ss/word',
-      tls: tls(),
+    beforeAll(async () => {
+      folder = mkdtempSync(join(tmpdir(), 'mayfly-redis-tls-'));
+      for (const command of [
+        'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.pem',
+        'req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=redis -addext subjectAltName=IP:127.0.0.1,DNS:localhost -keyout key.pem -out csr.pem',
+        'x509 -req -in csr.pem -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -copy_extensions copy -out cert.pem',
+      ]) {
+        const done = spawnSync('openssl', command.split(' '), { cwd: folder, encoding: 'utf8' });
+        if (done.status !== 0) throw new Error(done.stderr);
+      }
+      tlsPort = await freePort();
+      const args = [
+        ...['--tls-port', String(tlsPort), '--tls-auth-clients', 'yes'],
+        ...[
+          '--tls-cert-file',
+          file('cert.pem'),
+          '--tls-key-file',
+          file('key.pem'),
+          '--tls-ca-cert-file',
+          file('ca.pem'),
+        ],
+      ];
+      redis = await startRedis({ args });
+      await redis.admin.acl('SETUSER', 'mayfly', 'on', '>p@ss/word', ...ACL.split(' '));
+      await redis.admin.acl('SETUSER', 'bare', 'on', '>p', ...ACL.replace('+evalsha', '').split(' '));
     });
-  });
+    afterAll(async () => {
+      await redis.stop();
+      rmSync(folder, { recursive: true, force: true });
+    });
+    const tls = () => ({
+      ca: readFileSync(file('ca.pem'), 'utf8'),
+      cert: readFileSync(file('cert.pem'), 'utf8'),
+      key: readFileSync(file('key.pem'), 'utf8'),
+    });
 
-  it.each([
-    ['a wrong password', () => ({ urls: [`redis://mayfly:wrong@127.0.0.1:${redis.port}`] })],
-    ['a missing permission', () => ({ urls: [`redis://bare:p@127.0.0.1:${redis.port}`] })],
-    ['a server certificate of an unknown CA', () => ({ urls: [`rediss://localhost:${tlsPort}`] })],
-  ])('%s is an outage, not a pass', async (_, settings) => {
-    observed = observe(settings(), { budget: 2000, onBackendError: 'closed' });
-    await observed.limiter.ready(100);
-    for (let i = 0; i < 3; i++) {
-      expect(await spend(observed.limiter, [identity(10)])).toEqual({
-        allowed: false,
-        reason: 'unavailable',
+    it('serves an ACL user with the few commands it needs, user and password in the URL', () =>
+      exact({ urls: [`redis://mayfly:${encodeURIComponent('p@ss/word')}@127.0.0.1:${redis.port}`] }));
+
+    it('serves over TLS, with a private CA and a client certificate', async () => {
+      await redis.admin.flushall();
+      await exact({
+        urls: [`rediss://localhost:${tlsPort}`],
+        username: 'mayfly',
+        password: 'p@ss/word',
+        tls: tls(),
       });
-    }
-    expect(observed.changes).toEqual(['unavailable']);
+    });
+
+    it.each([
+      ['a wrong password', () => ({ urls: [`redis://mayfly:wrong@127.0.0.1:${redis.port}`] })],
+      ['a missing permission', () => ({ urls: [`redis://bare:p@127.0.0.1:${redis.port}`] })],
+      ['a server certificate of an unknown CA', () => ({ urls: [`rediss://localhost:${tlsPort}`] })],
+    ])('%s is an outage, not a pass', async (_, settings) => {
+      observed = observe(settings(), { budget: 2000, onBackendError: 'closed' });
+      await observed.limiter.ready(100);
+      for (let i = 0; i < 3; i++) {
+        expect(await spend(observed.limiter, [identity(10)])).toEqual({
+          allowed: false,
+          reason: 'unavailable',
+        });
+      }
+      expect(observed.changes).toEqual(['unavailable']);
+    });
   });
 });
 
-describeWithRedis('a Sentinel group', () => {
+describeWith('redis', 'a Sentinel group', () => {
   it("is found, and followed to its new master, through ioredis' own options", async () => {
     const master = await startRedis({ args: ['--repl-diskless-sync-delay', '0'] });
     const replica = await startRedis({ args: ['--replicaof', '127.0.0.1', String(master.port)] });

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RedisLimiterOptions } from '../../../src/redis/redis-limiter.ts';
-import { describeWithRedis, freePort, type RedisServer, startRedis } from '../../fakes/redis.ts';
+import { freePort, type RedisServer, startRedis } from '../../fakes/redis.ts';
+import { describeWith } from '../../fakes/skip.ts';
 import { startProxy, type TcpProxy } from '../../fakes/tcp-proxy.ts';
 import { grants, identity, type Observed, observe, owner, spend, use } from './support.ts';
 
-describeWithRedis('RedisLimiter while Redis is away', () => {
+describeWith('redis', 'RedisLimiter while Redis is away', () => {
   let redis: RedisServer;
   let observed: Observed | undefined;
   beforeEach(async () => {

@@ -1,13 +1,14 @@
 import { fork } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { describeWithRedis, type RedisServer, startRedis } from '../../fakes/redis.ts';
+import { type RedisServer, startRedis } from '../../fakes/redis.ts';
+import { describeWith } from '../../fakes/skip.ts';
 import { charge, grants, identity, type Observed, observe, owner, slow, spend, use } from './support.ts';
 
 /** So generous that a busy machine does not make Redis look slow where it is not the matter. */
 const PATIENT = { onBackendError: 'closed', budget: 10_000 } as const;
 
-describeWithRedis('RedisLimiter', () => {
+describeWith('redis', 'RedisLimiter', () => {
   let redis: RedisServer;
   let observed: Observed;
   beforeAll(async () => {
