@@ -94,10 +94,12 @@ function leafOf({ verificationMaterial: { content } }: Bundle): Leaf {
   const certificate =
     content.$case === 'certificate' ? content.certificate : content.x509CertificateChain.certificates[0];
   try {
-    return readLeaf(certificate?.rawBytes ?? new Uint8Array());
-  } catch (cause) {
-    throw flaw('bundle_malformed', 'the certificate in the bundle cannot be read', cause);
+    const leaf = readLeaf(certificate?.rawBytes ?? new Uint8Array());
+    if (Number.isFinite(leaf.notBefore) && Number.isFinite(leaf.notAfter)) return leaf;
+  } catch {
+    // told below
   }
+  throw flaw('bundle_malformed', 'the certificate in the bundle cannot be read');
 }
 
 /** What the timestamps of the bundle say, not yet believed, in milliseconds. */
@@ -112,14 +114,20 @@ function timesOf(bundle: Bundle): readonly number[] {
       'the bundle has no timestamp, so that nothing shows it was signed while the certificate was valid',
     );
   }
+  const times = timestamps.map(timeOf);
+  if (times.every(Number.isFinite)) return times;
+  throw flaw('bundle_malformed', 'a timestamp in the bundle cannot be read');
+}
+
+type Stamp = ReturnType<typeof toSignedEntity>['timestamps'][number];
+
+/** NaN for a timestamp that cannot be read: the parts of a token are only parsed when they are asked for. */
+function timeOf(stamp: Stamp): number {
+  if (stamp.$case === 'transparency-log') return Number(stamp.tlogEntry.integratedTime) * 1000;
   try {
-    return timestamps.map((stamp) =>
-      stamp.$case === 'timestamp-authority'
-        ? stamp.timestamp.signingTime.getTime()
-        : Number(stamp.tlogEntry.integratedTime) * 1000,
-    );
-  } catch (cause) {
-    throw flaw('bundle_malformed', 'a timestamp in the bundle cannot be read', cause);
+    return stamp.timestamp.signingTime.getTime();
+  } catch {
+    return Number.NaN;
   }
 }
 
