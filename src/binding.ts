@@ -1,6 +1,6 @@
 // Binding: a strong key whose holder has proven possession for one authorized identity.
 
-import type { Bytes } from './encoding/bytes.ts';
+import { type Bytes, base64url } from './encoding/bytes.ts';
 import type { Sha256 } from './encoding/digest.ts';
 import type { AlgorithmAllowList } from './key/algorithm.ts';
 import { parseSigningRequest } from './key/csr.ts';
@@ -8,6 +8,7 @@ import { type KeyProof, verifyPossession } from './key/possession.ts';
 import { parsePublicKey } from './key/public-key.ts';
 import type { SignatureVerifier } from './key/verifier.ts';
 import type { Authorization } from './policy/policy.ts';
+import { Problem } from './problem.ts';
 
 /** The key as a request carries it, not yet looked at: a token that fails must win over a key that does not parse. */
 export type PresentedKey =
@@ -37,16 +38,18 @@ export class Binding {
 
   /**
    * Throws Problems `public_key_invalid`, `csr_invalid`, `key_rejected`, `possession_unproven`, `algorithm_unrecognized`,
-   * `algorithm_not_permitted`, in Fulcio's order of checks.
+   * `algorithm_not_permitted`, in Fulcio's order of checks, and `key_not_bound` for a token that is for another key.
    */
   static async of(
     authorization: Authorization,
     presented: PresentedKey,
     policy: KeyPolicy,
   ): Promise<Binding> {
-    const { challenge } = authorization.identity;
+    const { challenge, token } = authorization.identity;
     const key = await verifyPossession(parse(presented), challenge, policy.verifier, policy.allowed);
-    return new Binding(authorization, key.spki, policy.sha256(key.spki));
+    const spkiHash = policy.sha256(key.spki);
+    if (token.keyThumbprint !== undefined && token.keyThumbprint !== base64url(spkiHash)) throw notBound();
+    return new Binding(authorization, key.spki, spkiHash);
   }
 
   get bound(): boolean {
@@ -55,6 +58,13 @@ export class Binding {
 }
 
 export const bind = Binding.of;
+
+function notBound(): Problem {
+  return new Problem('key_not_bound', {
+    field: 'aud',
+    hint: 'A token of this issuer is for one key: its audience ends in + and the base64url SHA-256 of the public key in DER.',
+  });
+}
 
 function parse(presented: PresentedKey): KeyProof {
   if (presented.kind === 'csr') return { kind: 'csr', request: parseSigningRequest(presented.pem) };

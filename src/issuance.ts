@@ -1,9 +1,10 @@
 // Issuance: the straight line from a request to a certificate; each step takes the proof that the last one minted.
 
-import { type Admitter, admit } from './admission/admission.ts';
-import type { FailedProofs } from './admission/failures.ts';
+import { type Admission, type Admitter, admit } from './admission/admission.ts';
+import type { AddressFailures, FailedProofs } from './admission/failures.ts';
 import type { Audit, Trail } from './audit.ts';
 import { bind, type KeyPolicy, type PresentedKey } from './binding.ts';
+import type { Caller } from './caller.ts';
 import type { Authority } from './certificate/authority.ts';
 import { type Certificate, certify, certifyWithoutLog } from './certificate/certificate.ts';
 import { compose } from './certificate/draft.ts';
@@ -16,8 +17,8 @@ import type { Provider } from './identity/provider.ts';
 import type { Log } from './log/log.ts';
 import { authorize, type Policies } from './policy/policy.ts';
 import type { Issuer, IssuerDirectory } from './token/issuer.ts';
-import type { KeySets } from './token/keyset.ts';
-import { authenticate } from './token/verified-token.ts';
+import type { CachedKeySets } from './token/keyset.ts';
+import { authenticate, type VerifiedToken } from './token/verified-token.ts';
 
 export interface IssuanceRequest {
   /** A compact JWS; '' when the client sent none. */
@@ -35,8 +36,10 @@ export interface Trust {
 /** Everything the line stands on; runtimes wire it. */
 export interface Line {
   readonly trust: Trust;
-  readonly keysets: KeySets;
+  readonly keysets: CachedKeySets;
   readonly keyPolicy: KeyPolicy;
+  /** Failed tokens by client address; left out where limits are off. */
+  readonly addressFailures?: AddressFailures | undefined;
   /** Failed proofs by identity, looked at before the next proof is checked. */
   readonly failedProofs: FailedProofs;
   /** Undefined where limits are off. */
@@ -50,39 +53,66 @@ export interface Line {
 }
 
 /** Throws a Problem for everything that is the client's or a backend's fault. */
-export async function issue(request: IssuanceRequest, line: Line, now: Instant): Promise<Certificate> {
-  const trail: Trail = { startedAt: now };
+export async function issue(
+  request: IssuanceRequest,
+  line: Line,
+  now: Instant,
+  caller: Caller = {},
+): Promise<Certificate> {
+  const trail: Trail = { startedAt: now, caller };
   try {
-    const certificate = await walk(request, line, now, trail);
-    trail.certificate = certificate;
-    line.audit.record(trail);
-    return certificate;
+    return await walk(request, line, now, trail);
   } catch (failure) {
-    line.audit.record(trail, failure);
+    await line.audit.record(trail, failure);
     throw failure;
   }
 }
 
 async function walk(request: IssuanceRequest, line: Line, now: Instant, trail: Trail): Promise<Certificate> {
-  const { trust, authority, profile, log } = line;
-  const token = await authenticate(request.token, trust.issuers, line.keysets, now);
+  const { trust } = line;
+  const token = await authenticated(request, line, now, trail.caller);
   trail.token = token;
   const identity = identify(token, trust.providers);
   trail.identity = identity;
   const authorization = authorize(identity, trust.policies);
+  trail.authorization = authorization;
   const binding = await line.failedProofs.guard(identity.quota, line.random, now, () =>
     bind(authorization, request.key, line.keyPolicy),
   );
   trail.binding = binding;
   const admission = await admit(binding, line.admitter, now);
   try {
-    const draft = compose(admission, authority, profile, line.random, now);
-    if (log === undefined) return await certifyWithoutLog(draft, authority, profile);
-    const precertificate = await precertify(draft, authority, profile);
-    const sct = await log.append(precertificate.entry);
-    return await certify(precertificate, sct, authority, profile);
+    const certificate = await certified(admission, line, now);
+    trail.certificate = certificate;
+    await line.audit.record(trail); // before it leaves
+    return certificate;
   } catch (failure) {
     await admission.refund(); // our side failed after the spend
     throw failure;
   }
+}
+
+function authenticated(
+  { token }: IssuanceRequest,
+  { trust, keysets, addressFailures, random }: Line,
+  now: Instant,
+  { address }: Caller,
+): Promise<VerifiedToken> {
+  if (addressFailures === undefined || address === undefined)
+    return authenticate(token, trust.issuers, keysets, now);
+  return addressFailures.guard(address, keysets, random, now, (keys) =>
+    authenticate(token, trust.issuers, keys, now),
+  );
+}
+
+async function certified(
+  admission: Admission,
+  { authority, profile, log, random }: Line,
+  now: Instant,
+): Promise<Certificate> {
+  const draft = compose(admission, authority, profile, random, now);
+  if (log === undefined) return certifyWithoutLog(draft, authority, profile);
+  const precertificate = await precertify(draft, authority, profile);
+  const sct = await log.append(precertificate.entry);
+  return certify(precertificate, sct, authority, profile);
 }

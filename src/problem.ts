@@ -75,6 +75,12 @@ const TABLE = {
     status: 400,
     message: 'The signature supplied in the request could not be verified',
   },
+  key_not_bound: {
+    reason: 'KEY_NOT_BOUND',
+    code: 3,
+    status: 400,
+    message: 'The identity token was requested for another public key',
+  },
   algorithm_unrecognized: { reason: 'ALGORITHM_UNRECOGNIZED', code: 3, status: 400 },
   algorithm_not_permitted: { reason: 'ALGORITHM_NOT_PERMITTED', code: 3, status: 400 },
 
@@ -93,6 +99,12 @@ const TABLE = {
     code: 14,
     status: 503,
     message: 'Rate limits cannot be checked now',
+  },
+  audit_unavailable: {
+    reason: 'AUDIT_UNAVAILABLE',
+    code: 14,
+    status: 503,
+    message: 'The decision cannot be recorded now',
   },
   signer_unavailable: {
     reason: 'SIGNER_UNAVAILABLE',

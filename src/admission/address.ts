@@ -3,7 +3,7 @@
 /** `203.0.113.7`, or `2001:db8:0:1::/64`; anything that is no address stands for itself, cut to 64 characters. */
 export function clientOf(address: string): string {
   if (!address.includes(':')) return address.slice(0, 64);
-  const groups = groupsOf(address);
+  const groups = ipv6Groups(address);
   if (groups === undefined) return address.slice(0, 64);
   // ::ffff:a.b.c.d is an IPv4 client on a dual-stack socket (RFC 4291 section 2.5.5.2).
   if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff) {
@@ -14,8 +14,15 @@ export function clientOf(address: string): string {
   return `${a.toString(16)}:${b.toString(16)}:${c.toString(16)}:${d.toString(16)}::/64`;
 }
 
+/** The eight groups of an address; those of IPv4 are the ones of its IPv4-mapped form. */
+export function addressGroups(address: string): readonly number[] | undefined {
+  if (address.includes(':')) return ipv6Groups(address);
+  const groups = numbersOf(address);
+  return groups.length === 2 ? [0, 0, 0, 0, 0, 0xffff, ...groups] : undefined;
+}
+
 /** The eight groups of an IPv6 address (RFC 4291 section 2.2), with or without a zone. */
-function groupsOf(address: string): readonly number[] | undefined {
+function ipv6Groups(address: string): readonly number[] | undefined {
   const bare = address.split('%', 1)[0] ?? '';
   const halves = bare.split('::');
   if (halves.length > 2) return undefined;

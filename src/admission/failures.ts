@@ -3,6 +3,7 @@
 import type { Instant } from '../clock.ts';
 import type { Random } from '../encoding/random.ts';
 import { Problem, type ProblemCode } from '../problem.ts';
+import type { CachedKeySets, KeySets } from '../token/keyset.ts';
 import { clientOf } from './address.ts';
 import type { BucketKeys } from './bucket-key.ts';
 import { Buckets } from './buckets.ts';
@@ -27,6 +28,28 @@ export class AddressFailures {
   check(address: string, random: Random, now: Instant): void {
     const verdict = this.#verdict(clientOf(address), now);
     if (verdict !== undefined) throw new LimitExceeded(verdict, random, now);
+  }
+
+  /**
+   * Runs `verify` and counts its failure, where that is the client's. A client that has used its failures up gets no
+   * keys but those at hand: a token that verifies from them is as good as ever.
+   */
+  async guard<T>(
+    address: string,
+    keysets: CachedKeySets,
+    random: Random,
+    now: Instant,
+    verify: (keysets: KeySets) => Promise<T>,
+  ): Promise<T> {
+    // Nearly always nobody has failed lately.
+    const verdict = this.#buckets.size === 0 ? undefined : this.#verdict(clientOf(address), now);
+    try {
+      if (verdict === undefined) return await verify(keysets);
+      return await verify(keysets.cachedOnly(() => new LimitExceeded(verdict, random, now)));
+    } catch (failure) {
+      if (failure instanceof Problem && failure.status === 400) this.count(address, now);
+      throw failure;
+    }
   }
 
   exhausted(address: string, now: Instant): boolean {

@@ -37,14 +37,19 @@ export interface Override {
 }
 
 export class Limits {
-  readonly #defaults: Readonly<Record<LimitName, Rate>>;
-  readonly #overrides: ReadonlyMap<LimitName, ReadonlyMap<string, Rate>>;
+  #defaults: Readonly<Record<LimitName, Rate>> = DEFAULT_RATES;
+  #overrides: ReadonlyMap<LimitName, ReadonlyMap<string, Rate>> = new Map();
 
   /** Rates were checked with `faultOf` where they were read. */
   constructor(
     defaults: Readonly<Partial<Record<LimitName, Rate>>> = {},
     overrides: readonly Override[] = [],
   ) {
+    this.adopt(defaults, overrides);
+  }
+
+  /** Other rates from now on, for the buckets that there are: a configuration that was read again. */
+  adopt(defaults: Readonly<Partial<Record<LimitName, Rate>>>, overrides: readonly Override[]): void {
     this.#defaults = { ...DEFAULT_RATES, ...defaults };
     const table = new Map<LimitName, Map<string, Rate>>();
     for (const { limit, ids, rate } of overrides) {

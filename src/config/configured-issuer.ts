@@ -127,6 +127,7 @@ function issuerOf(entry: IssuerEntry, reader: Reader): Issuer {
     ...defined('jwks', jwks && readKeySet(jwks, [...path, 'jwks'], reader)),
     ...defined('jwksUri', fields['jwks-uri']),
     ...defined('jwksHosts', fields['jwks-hosts']),
+    ...defined('binding', fields.binding),
     ...defined('maxTokenAge', maxTokenAge === undefined ? undefined : maxTokenAge / 1000),
     ...defined('allowPrivateAddresses', fields['allow-private-addresses']),
   };

@@ -1,6 +1,7 @@
 // General settings: all that an instance runs with besides whom it trusts.
 
 import type * as z from 'zod';
+import { type AccessSettings, readAccess } from './access-settings.ts';
 import type { Findings } from './findings.ts';
 import { type LimitSettings, readLimits } from './limit-settings.ts';
 import type { MapNode } from './node.ts';
@@ -8,7 +9,7 @@ import { generalSchema } from './schema.ts';
 import { readTransparency, type TransparencySettings } from './transparency-settings.ts';
 import { defined, type Reader } from './trust-material.ts';
 
-export interface GeneralSettings extends TransparencySettings {
+export interface GeneralSettings extends TransparencySettings, AccessSettings {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -48,6 +49,7 @@ export function readGeneralSettings(root: MapNode, reader: Reader): GeneralSetti
     drainDelayMs: general['drain-delay'],
     data: general.data,
     ...readTransparency(general, reader),
+    ...readAccess(general, reader),
     ...defined('ca', general.ca && caOf(general.ca)),
     ...defined('keyPassphraseFile', general['key-passphrase-file']),
     clientSigningAlgorithms: general['client-signing-algorithms'],

@@ -91,6 +91,10 @@ const trust = {
     .optional()
     .describe('Yes, anybody with an account at this public issuer may have a certificate.'),
   policy: policy.optional(),
+  binding: z
+    .enum(['audience-thumbprint'])
+    .optional()
+    .describe('A token is for one key: its audience is AUDIENCE+BASE64URL, the SHA-256 of the public key.'),
   replay: z
     .enum(['allow', 'same-key', 'once'])
     .describe('How often a token may be used: until it expires, for one key only, or for one certificate.')

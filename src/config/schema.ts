@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 import { ALGORITHM_NAMES, DEFAULT_ALGORITHMS } from '../key/algorithm.ts';
+import { access } from './access-schema.ts';
 import { ciMetadata, fulcioIssuer, listedIssuer } from './issuer-schema.ts';
 import { rateLimits } from './limit-schema.ts';
 import { transparency } from './transparency-schema.ts';
@@ -54,6 +55,7 @@ const general = {
     .describe("Whether refusals say what would be accepted, or only Fulcio's sentence.")
     .default('helpful'),
   'rate-limits': rateLimits.prefault({}),
+  ...access,
   define: z.unknown().optional().describe('A place for YAML anchors; not read.'),
 };
 

@@ -1,7 +1,9 @@
 // Certificate authority: dev.sigstore.fulcio.v2.CA, the same line as REST behind protobuf messages.
 
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { ServiceImpl } from '@connectrpc/connect';
+import { createContextKey, type ServiceImpl } from '@connectrpc/connect';
+import { rateLimitHeaders } from '../admission/rate-limit-headers.ts';
+import type { Caller } from '../caller.ts';
 import type { Authority } from '../certificate/authority.ts';
 import type { Certificate } from '../certificate/certificate.ts';
 import type { IssuerListing } from '../config/settings.ts';
@@ -15,14 +17,20 @@ import type {
   SigningCertificateSchema,
 } from './generated/dev/sigstore/fulcio/v2/ca_pb.ts';
 
+/** Who asks, where the listener knows it. */
+export const CALLER = createContextKey<Caller>({});
+
 /** Metadata that may carry the token, bare; `authorization` is not read, as Fulcio does not. */
 const TOKEN_METADATA = 'oidcidentitytoken';
 
 export function certificateAuthority(door: Door): ServiceImpl<typeof CA> {
   return {
-    async createSigningCertificate(message, { requestHeader }) {
+    async createSigningCertificate(message, { requestHeader, responseHeader, values }) {
       const line = door.line();
-      const certificate = await issue(parseRequest(message, requestHeader), line, door.clock.now());
+      const request = parseRequest(message, requestHeader);
+      const certificate = await issue(request, line, door.clock.now(), values.get(CALLER));
+      const limits = rateLimitHeaders(certificate.draft.admission.states);
+      for (const [name, value] of Object.entries(limits)) responseHeader.set(name, value);
       return answerOf(certificate, line.authority);
     },
     getTrustBundle: () => ({ chains: [{ certificates: [...door.line().authority.pem] }] }),

@@ -10,6 +10,7 @@ import {
   type ErrorDetail,
   LOCALIZED,
   problemOf,
+  rateLimitFields,
   retryAfterOf,
 } from '../http/failure.ts';
 import type { Problem } from '../problem.ts';
@@ -42,7 +43,10 @@ export function connectErrorOf(problem: Problem, errors: ErrorDetail): ConnectEr
   const seconds = retryAfterOf(problem);
   if (seconds !== undefined && errors === 'helpful')
     details.push({ desc: RetryInfoSchema, value: { retryDelay: { seconds: BigInt(seconds) } } });
-  const metadata = seconds === undefined ? {} : { 'retry-after': String(seconds) };
+  const metadata = {
+    ...rateLimitFields(problem),
+    ...(seconds === undefined ? {} : { 'retry-after': String(seconds) }),
+  };
   return new ConnectError(problem.message.toWellFormed(), problem.rpcCode, metadata, details);
 }
 

@@ -1,6 +1,8 @@
 // App: the routes of the certificate API; each handler parses, walks the line, and answers.
 
 import { type Context, Hono, type MiddlewareHandler } from 'hono';
+import { rateLimitHeaders } from '../admission/rate-limit-headers.ts';
+import type { Caller } from '../caller.ts';
 import type { Certificate } from '../certificate/certificate.ts';
 import type { Clock } from '../clock.ts';
 import type { IssuerListing } from '../config/settings.ts';
@@ -19,6 +21,8 @@ export interface Door {
   line(): Line;
   listings(): readonly IssuerListing[];
   readiness(): Promise<readonly Unreadiness[]>;
+  /** Who asks; `environment` is what the runtime gave `fetch` beside the request. */
+  callerOf?(request: Request, environment: unknown): Caller;
   readonly clock: Clock;
   readonly errors: ErrorDetail;
   /** Told of every answer; `method` is lower-case and `route` never holds text from a client. */
@@ -43,12 +47,13 @@ export function createApp(door: Door, faces: readonly Face[] = []): Hono {
 
   app.post('/api/v2/signingCert', async (c) => {
     const certificate = await certificateFor(c, v2.parseRequest, door);
-    return new Response(v2.responseBody(certificate, door.line().authority), { headers: JSON_TYPE });
+    const headers = { ...JSON_TYPE, ...limitsAfter(certificate) };
+    return new Response(v2.responseBody(certificate, door.line().authority), { headers });
   });
   app.post('/api/v1/signingCert', async (c) => {
     const certificate = await certificateFor(c, v1.parseRequest, door);
     const chain = v2.pemChain(certificate, door.line().authority).join('\n');
-    return new Response(chain, { status: 201, headers: PEM_TYPE });
+    return new Response(chain, { status: 201, headers: { ...PEM_TYPE, ...limitsAfter(certificate) } });
   });
 
   get(app, '/api/v2/trustBundle', () => json(information.trustBundle(door.line().authority)));
@@ -93,7 +98,11 @@ async function certificateFor(
   door: Door,
 ): Promise<Certificate> {
   const request = parse(await readText(c.req.raw), c.req.raw.headers);
-  return issue(request, door.line(), door.clock.now());
+  return issue(request, door.line(), door.clock.now(), door.callerOf?.(c.req.raw, c.env));
+}
+
+function limitsAfter(certificate: Certificate): Readonly<Record<string, string>> {
+  return rateLimitHeaders(certificate.draft.admission.states);
 }
 
 function refuseMethod(allow: string, door: Door): Response {

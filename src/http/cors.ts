@@ -3,6 +3,9 @@
 import type { MiddlewareHandler } from 'hono';
 
 const METHODS = 'GET, POST, HEAD';
+/** What a page may read of an answer beside its body. */
+const EXPOSED = 'RateLimit, RateLimit-Policy, Retry-After';
+
 const HEADERS = 'Accept, Content-Type, X-Requested-With, Authorization';
 
 export const cors: MiddlewareHandler = async (c, next) => {
@@ -20,6 +23,9 @@ export const cors: MiddlewareHandler = async (c, next) => {
   }
   await next();
   c.res.headers.append('vary', 'Origin');
-  if (headers.has('origin')) c.res.headers.set('access-control-allow-origin', '*');
+  if (headers.has('origin')) {
+    c.res.headers.set('access-control-allow-origin', '*');
+    c.res.headers.set('access-control-expose-headers', EXPOSED);
+  }
   return undefined;
 };

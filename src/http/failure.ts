@@ -1,5 +1,7 @@
 // Failure: a Problem becomes google.rpc.Status as JSON, once, at the door.
 
+import { QUOTA_EXCEEDED, rateLimitHeaders, violatedPolicies } from '../admission/rate-limit-headers.ts';
+import { LimitExceeded } from '../admission/refusal.ts';
 import { Problem } from '../problem.ts';
 
 /** `helpful` adds details to Fulcio's sentence; `terse` leaves exactly that. */
@@ -50,6 +52,17 @@ export function retryAfterOf(problem: Problem): number | undefined {
   return problem.retryAfter === undefined ? undefined : Math.max(1, Math.ceil(problem.retryAfter));
 }
 
+/** The RateLimit fields of a refusal by a limit. */
+export function rateLimitFields(problem: Problem): Readonly<Record<string, string>> {
+  return problem instanceof LimitExceeded ? rateLimitHeaders(problem.states) : {};
+}
+
+/** Members of application/problem+json beside those of google.rpc.Status; readers of either skip the other's. */
+function quotaMembers(problem: Problem): object {
+  if (!(problem instanceof LimitExceeded)) return {};
+  return { ...QUOTA_EXCEEDED, 'violated-policies': violatedPolicies(problem.states) };
+}
+
 export function failureResponse(
   failure: unknown,
   detail: ErrorDetail,
@@ -57,8 +70,17 @@ export function failureResponse(
 ): Response {
   const problem = problemOf(failure);
   const details = detailsOf(problem, detail);
-  const body = JSON.stringify({ code: problem.rpcCode, message: problem.message, details });
-  const all: Record<string, string> = { 'content-type': 'application/json', ...headers };
+  const body = JSON.stringify({
+    code: problem.rpcCode,
+    message: problem.message,
+    details,
+    ...quotaMembers(problem),
+  });
+  const all: Record<string, string> = {
+    'content-type': 'application/json',
+    ...rateLimitFields(problem),
+    ...headers,
+  };
   const retryAfter = retryAfterOf(problem);
   if (retryAfter !== undefined) all['retry-after'] = String(retryAfter);
   return new Response(body, { status: problem.status, headers: all });

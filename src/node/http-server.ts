@@ -2,10 +2,10 @@
 
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
-import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 
 /** `environment` holds Node's own request. */
-export type FetchHandler = (request: Request, environment?: HttpBindings) => Response | Promise<Response>;
+export type FetchHandler = (request: Request, environment?: object) => Response | Promise<Response>;
 
 export interface HttpServer {
   readonly port: number;

@@ -2,23 +2,19 @@
 
 import { readFileSync } from 'node:fs';
 import type { Hono } from 'hono';
-import type { Admitter } from '../admission/admission.ts';
-import { BucketKeys } from '../admission/bucket-key.ts';
-import { FailedProofs } from '../admission/failures.ts';
-import { Limits } from '../admission/limit.ts';
-import { MemoryLimiter } from '../admission/memory-limiter.ts';
 import type { Authority } from '../certificate/authority.ts';
 import { compileProfile } from '../certificate/profile.ts';
 import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
 import { createApp, type Door } from '../http/app.ts';
 import { authorityReadiness, signerReadiness, type Unreadiness } from '../http/health.ts';
-import type { Line, Trust } from '../issuance.ts';
+import type { Line } from '../issuance.ts';
 import { AlgorithmAllowList } from '../key/algorithm.ts';
 import type { OpenLog } from '../log/open-log.ts';
-import { IssuerDirectory } from '../token/issuer.ts';
+import type { Issuer } from '../token/issuer.ts';
 import { IssuerKeys } from '../token/issuer-keys.ts';
 import { VERSION } from '../version.ts';
+import { openAdmission } from './admission.ts';
 import { facesOf } from './faces.ts';
 import { NodeFetcher } from './fetcher.ts';
 import { type ExistingCa, ephemeralInstance, type Instance, openInstance } from './instance.ts';
@@ -27,7 +23,11 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { sha256 } from './native-digest.ts';
 import { nativeRandom as random } from './native-random.ts';
 import { nativeVerifier as verifier } from './native-verifier.ts';
+import { callerReader } from './node-caller.ts';
+import { openOversight } from './oversight.ts';
+import { type LoadSettings, Reload, type ReloadCause } from './reload.ts';
 import { openTransparency } from './transparency.ts';
+import { isFrozen, trustOf } from './trust-in-force.ts';
 
 export interface MayflyOptions {
   readonly settings: Settings;
@@ -43,6 +43,8 @@ export interface Mayfly {
   /** What other protocols' routes stand on. */
   readonly door: Door;
   readonly metrics: Metrics;
+  /** As Reload.run: the next request meets the new settings, and those under way end under the old ones. */
+  reload(load: LoadSettings, cause: ReloadCause): boolean;
   /** From now on the instance says that it is not ready, and still answers. */
   drain(): void;
   /** Publishes the log and lets go of the data folder; nothing may be asked after that. */
@@ -68,12 +70,13 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
   });
   await using opened = new AsyncDisposableStack(); // closes the log when a later part cannot be opened
   opened.defer(async () => builtin?.close());
-  const trust = trustOf(settings);
-  const metrics = createMetrics(
-    VERSION,
-    instance.authority,
-    (issuer) => trust.providers.get(issuer)?.type ?? '',
-  );
+  const types = new WeakMap<Issuer, string>(); // of requests under way, too, whose entry is configured no more
+  const metrics = createMetrics(VERSION, instance.authority, (issuer) => types.get(issuer) ?? '');
+  const oversight = await openOversight(settings, { logger, metrics });
+  opened.defer(() => oversight.close());
+  const admission = await openAdmission(settings, { logger, registry: metrics.registry });
+  opened.defer(() => admission.close());
+  const callers = callerReader(settings);
   const keysets = new IssuerKeys({
     fetcher: new NodeFetcher(),
     clock,
@@ -82,72 +85,67 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
         logger.warn({ issuer: issuer.name, fault: fault.message }, "an issuer's keys could not be fetched");
     },
   });
-  const line: Line = {
-    trust,
+  const profile = compileProfile(instance.authority);
+  const lineUnder = (current: Settings): Line => ({
+    trust: trustOf(current),
     keysets,
-    keyPolicy: { allowed: AlgorithmAllowList.parse(settings.clientSigningAlgorithms), verifier, sha256 },
-    ...admissionOf(settings),
+    keyPolicy: { allowed: AlgorithmAllowList.parse(current.clientSigningAlgorithms), verifier, sha256 },
+    ...admission.under(current),
     authority: instance.authority,
-    profile: compileProfile(instance.authority),
+    profile,
     log,
     random,
-    audit: metrics,
+    audit: oversight,
+  });
+  const stateOf = (current: Settings) => ({
+    settings: current,
+    line: lineUnder(current),
+    listings: current.issuers.filter((one) => !isFrozen(one, current.frozen)).map(({ listing }) => listing),
+  });
+  let inForce = stateOf(settings);
+  const adopt = (state: typeof inForce): void => {
+    for (const { issuer, provider } of state.settings.issuers) types.set(issuer, provider.type);
+    const issuers = state.settings.issuers.map(({ issuer }) => issuer);
+    inForce = state;
+    keysets.retain(issuers);
+    void keysets.warm(issuers);
   };
+  const reload = new Reload({
+    running: settings,
+    apply: (current) => adopt(stateOf(current)),
+    logger,
+    registry: metrics.registry,
+  });
   const onBug = (cause: unknown): void => logger.error({ err: cause }, 'answered with 500');
   let draining = false;
   const door: Door = {
-    line: () => line,
-    listings: () => settings.issuers.map(({ listing }) => listing),
+    line: () => inForce.line,
+    listings: () => inForce.listings,
     readiness: async () => [
       ...(draining ? [{ component: 'draining', reason: 'the server is shutting down' } as const] : []),
       ...(await readinessOf(instance.authority, builtin)),
     ],
+    callerOf: callers.ofRequest,
     clock,
-    errors: settings.errors,
+    get errors() {
+      return inForce.settings.errors;
+    },
     onAnswer: metrics.onAnswer,
     onBug,
   };
-  const { errors, issuers } = settings;
-  const app = createApp(
-    door,
-    facesOf({ instance, builtin, external, issuers, publicUrl, clock, errors, onBug }),
-  );
+  const issuers = (): Settings['issuers'] => inForce.settings.issuers;
+  const app = createApp(door, facesOf({ instance, builtin, external, issuers, publicUrl, clock, door }));
   const closing = opened.move();
-  void keysets.warm(issuers.map(({ issuer }) => issuer));
+  adopt(inForce);
   return {
     app,
     door,
     metrics,
+    reload: (load, cause) => reload.run(load, cause),
     drain() {
       draining = true;
     },
     close: () => closing.disposeAsync(),
-  };
-}
-
-function trustOf({ issuers }: Settings): Trust {
-  return {
-    issuers: new IssuerDirectory(issuers.map(({ issuer }) => issuer)),
-    providers: new Map(issuers.map(({ issuer, provider }) => [issuer, provider])),
-    policies: new Map(
-      issuers.flatMap(({ issuer, policy }) => (policy === undefined ? [] : [[issuer, policy]])),
-    ),
-  };
-}
-
-/** Failed proofs are counted whether limits are on or not: they cost milliseconds. */
-function admissionOf(settings: Settings): { admitter: Admitter | undefined; failedProofs: FailedProofs } {
-  const keys = new BucketKeys(sha256);
-  const limits = new Limits(settings.limits.defaults, settings.limits.overrides);
-  const failedProofs = new FailedProofs(limits, keys);
-  const replay = new Map(settings.issuers.map((one) => [one.issuer, one.replay]));
-  const { enabled } = settings.limits;
-  if (!enabled && settings.issuers.every((one) => one.replay === 'allow')) {
-    return { admitter: undefined, failedProofs };
-  }
-  return {
-    admitter: { limiter: new MemoryLimiter(), limits: enabled ? limits : undefined, keys, replay, random },
-    failedProofs,
   };
 }
 

@@ -1,12 +1,14 @@
 // Metrics: Prometheus counters and gauges, Fulcio's names kept and Mayfly's beside them; no label ever holds an identity.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Audit, Trail } from '../audit.ts';
+import type { Observer, Trail } from '../audit.ts';
 import type { Authority } from '../certificate/authority.ts';
 import { problemOf } from '../http/failure.ts';
 import type { Issuer } from '../token/issuer.ts';
 
-export interface Metrics extends Audit {
+export interface Metrics extends Observer {
+  /** For the parts of an instance that have metrics of their own. */
+  readonly registry: Registry;
   onAnswer(method: string, route: string, status: number, milliseconds: number): void;
   readonly contentType: string;
   text(): Promise<string>;
@@ -69,6 +71,7 @@ export function createMetrics(
   };
 
   return {
+    registry,
     contentType: registry.contentType,
     text: () => registry.metrics(),
     onAnswer(method, _route, status, milliseconds) {

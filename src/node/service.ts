@@ -32,7 +32,11 @@ export async function startService(options: MayflyOptions): Promise<Service> {
 
   // The log wants to know its address before it opens, and the address is only known once bound: bind first, answer later.
   let answer: FetchHandler = () => new Response(null, { status: 503, headers: { 'retry-after': '1' } });
-  const server = await listen((request) => answer(request), settings.host, settings.port);
+  const server = await listen(
+    (request, environment) => answer(request, environment),
+    settings.host,
+    settings.port,
+  );
   opened.defer(() => server.close());
   const url = urlOf(reachable(settings.host), server.port);
   if (settings.publicUrl === undefined && ANY_ADDRESS.has(settings.host))

@@ -8,7 +8,7 @@ import type { Issuer } from './issuer.ts';
 import type { IssuerFault } from './issuer-fault.ts';
 import { type IssuerCredentials, KeySource, type SourceLimits } from './key-source.ts';
 import { type KeyHolder, Keyring, type KeyringLimits } from './keyring.ts';
-import type { CandidateKeys, KeyRequest, KeySets } from './keyset.ts';
+import type { CachedKeySets, CandidateKeys, KeyRequest, KeySets } from './keyset.ts';
 import { WildcardKeyrings, type WildcardLimits } from './wildcard-keyrings.ts';
 
 export type IssuerKeysLimits = SourceLimits & KeyringLimits & WildcardLimits;
@@ -45,7 +45,7 @@ export interface IssuerHealth {
   readonly fault: IssuerFault | undefined;
 }
 
-export class IssuerKeys implements KeySets {
+export class IssuerKeys implements CachedKeySets {
   readonly #options: IssuerKeysOptions;
   readonly #limits: IssuerKeysLimits;
   /** Entries that differ only in what they do with a token share the holder. */
@@ -61,7 +61,6 @@ export class IssuerKeys implements KeySets {
     return this.#holder(request.issuer).candidates(request, failed, undefined);
   }
 
-  /** The same keys, but nothing is fetched for the token: where it would have to be, the token gets this refusal. */
   cachedOnly(refuse: () => Problem): KeySets {
     return {
       candidates: (request, failed) => this.#holder(request.issuer).candidates(request, failed, refuse),

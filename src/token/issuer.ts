@@ -21,6 +21,8 @@ export interface Issuer {
   readonly jwks?: InlineKeySet;
   /** Replaces discovery where given. */
   readonly jwksUri?: string;
+  /** `audience-thumbprint`: a token is for one key, which its `aud` names: `<audience>+<base64url SHA-256 of the SPKI>`. */
+  readonly binding?: 'audience-thumbprint';
   /** Seconds from `iat` after which a token is refused. */
   readonly maxTokenAge?: number;
   /** For a `*` in the host: allow private addresses (the operator's explicit opt-out). */

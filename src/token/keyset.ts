@@ -2,6 +2,7 @@
 
 import type { CryptoKey } from 'jose';
 import type { Instant } from '../clock.ts';
+import type { Problem } from '../problem.ts';
 import type { SignatureAlgorithm } from './algorithm.ts';
 import type { Issuer } from './issuer.ts';
 
@@ -29,4 +30,10 @@ export interface KeySets {
    * comes back where there is nothing newer. Rejects with the Problems issuer_unreachable and key_id_unknown only.
    */
   candidates(request: KeyRequest, failed?: CandidateKeys): Promise<CandidateKeys>;
+}
+
+/** Key sets that know which keys are at hand. */
+export interface CachedKeySets extends KeySets {
+  /** The same keys, but nothing is fetched for a token: where it would have to be, the token gets this refusal. */
+  cachedOnly(refuse: () => Problem): KeySets;
 }

@@ -8,30 +8,53 @@ import type { Issuer } from './issuer.ts';
 const leeway = 300_000; // ms that `nbf` and `iat` may lie ahead of our clock; `exp` has none
 const endOfTime = 253_402_300_799; // 9999-12-31T23:59:59Z in seconds, the last that X.509 can write
 
+export interface AudienceMatch {
+  readonly issuer: Issuer;
+  /** As configured. */
+  readonly audience: string;
+  /** The one key that the token is for, base64url SHA-256 of its SubjectPublicKeyInfo; undefined for any key. */
+  readonly keyThumbprint: string | undefined;
+}
+
 /**
  * The first entry that wants one of the token's audiences, and that audience.
  * Throws claim_missing, claim_invalid and audience_mismatch.
  */
-export function matchAudience(
-  claims: Claims,
-  entries: readonly Issuer[],
-): { readonly issuer: Issuer; readonly audience: string } {
+export function matchAudience(claims: Claims, entries: readonly Issuer[]): AudienceMatch {
   const aud = claims.get('aud');
   const wanted = (): string => `The token must be requested for the audience ${audiencesOf(entries)}.`;
   if (aud === undefined) throw new Problem('claim_missing', { field: 'aud', hint: wanted() });
-  const list: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
-  if (!list.every((one) => typeof one === 'string'))
+  const list = (Array.isArray(aud) ? aud : [aud]).filter((one) => typeof one === 'string');
+  if (list.length !== (Array.isArray(aud) ? aud.length : 1))
     throw new Problem('claim_invalid', {
       field: 'aud',
       hint: 'aud must be a string or an array of strings.',
     });
   for (const issuer of entries)
-    for (const audience of issuer.audiences) if (list.includes(audience)) return { issuer, audience };
+    for (const audience of issuer.audiences) {
+      const keyThumbprint = issuer.binding === undefined ? undefined : thumbprintIn(list, audience);
+      if (issuer.binding === undefined ? list.includes(audience) : keyThumbprint !== undefined)
+        return { issuer, audience, keyThumbprint };
+    }
   throw new Problem('audience_mismatch', { field: 'aud', hint: wanted() });
 }
 
+const THUMBPRINT = /^[\w-]{43}$/;
+
+function thumbprintIn(list: readonly string[], audience: string): string | undefined {
+  return list
+    .filter((one) => one.startsWith(`${audience}+`))
+    .map((one) => one.slice(audience.length + 1))
+    .find((rest) => THUMBPRINT.test(rest));
+}
+
 function audiencesOf(entries: readonly Issuer[]): string {
-  return [...new Set(entries.flatMap((entry) => entry.audiences))].map((name) => `'${name}'`).join(' or ');
+  const names = entries.flatMap(({ audiences, binding }) =>
+    binding === undefined
+      ? audiences
+      : audiences.map((audience) => `${audience}+<base64url SHA-256 of the public key in DER>`),
+  );
+  return [...new Set(names)].map((name) => `'${name}'`).join(' or ');
 }
 
 /**

@@ -15,6 +15,7 @@ interface Facts {
   readonly claims: Claims;
   readonly expiresAt: Instant;
   readonly audience: string;
+  readonly keyThumbprint: string | undefined;
   readonly signed: string;
 }
 
@@ -29,12 +30,15 @@ export class VerifiedToken {
   readonly expiresAt: Instant;
   /** The configured audience that matched. */
   readonly audience: string;
+  /** The one key that the token is for, base64url SHA-256 of its SubjectPublicKeyInfo; undefined for any key. */
+  readonly keyThumbprint: string | undefined;
   private constructor(facts: Facts) {
     this.issuer = facts.issuer;
     this.iss = facts.iss;
     this.claims = facts.claims;
     this.expiresAt = facts.expiresAt;
     this.audience = facts.audience;
+    this.keyThumbprint = facts.keyThumbprint;
     this.#signed = facts.signed;
   }
 
@@ -64,12 +68,12 @@ export async function authenticate(
   const { alg, kid, iss, claims, signed } = parseToken(token);
   const entries = issuers.find(iss);
   if (entries.length === 0) throw unknownIssuer(iss, issuers);
-  const { issuer, audience } = matchAudience(claims, entries);
+  const { issuer, ...match } = matchAudience(claims, entries);
   const expiresAt = checkTimes(claims, issuer, now);
   checkSubject(claims);
   checkDistributedClaims(claims);
   await verifySignature(token, { issuer, iss, alg, kid, now }, keysets);
-  return mint({ issuer, iss, claims, expiresAt, audience, signed });
+  return mint({ issuer, iss, claims, expiresAt, ...match, signed });
 }
 
 function unknownIssuer(iss: string, issuers: IssuerDirectory): Problem {

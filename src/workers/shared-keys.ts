@@ -2,10 +2,11 @@
 
 import type { CryptoKey } from 'jose';
 import { importJWK } from 'jose';
+import type { Problem } from '../problem.ts';
 import { InlineKeys } from '../token/inline-keys.ts';
 import type { Issuer } from '../token/issuer.ts';
 import { IssuerFault, unreachable } from '../token/issuer-fault.ts';
-import type { CandidateKeys, KeyRequest, KeySets } from '../token/keyset.ts';
+import type { CachedKeySets, CandidateKeys, KeyRequest, KeySets } from '../token/keyset.ts';
 import type { FoundKeys, KeysQuery } from './keys-service.ts';
 import { type Outcome, unwrap } from './problem-wire.ts';
 
@@ -29,7 +30,7 @@ interface Held {
   renewedAt: number;
 }
 
-export class SharedKeys implements KeySets {
+export class SharedKeys implements CachedKeySets {
   readonly #ask: AskKeys;
   /** Nothing in here waits: a promise that one request makes must not be awaited by another. */
   readonly #held = new Map<string, Held>();
@@ -42,7 +43,7 @@ export class SharedKeys implements KeySets {
   async candidates(request: KeyRequest, failed?: CandidateKeys): Promise<CandidateKeys> {
     const { issuer, now } = request;
     if (issuer.jwks !== undefined) return this.#inlineOf(issuer).candidates(request, failed);
-    const place = JSON.stringify([issuer.name, request.iss, request.alg, request.kid]);
+    const place = placeOf(request);
     const held = this.#held.get(place);
     if (failed === undefined) {
       if (held !== undefined && Math.abs(now - held.at) < FRESH) return held.found;
@@ -53,6 +54,19 @@ export class SharedKeys implements KeySets {
     if (Math.abs(now - held.renewedAt) < COOLDOWN) return failed;
     held.renewedAt = now;
     return this.#renew(place, request, held);
+  }
+
+  cachedOnly(refuse: () => Problem): KeySets {
+    return {
+      candidates: async (request, failed) => {
+        if (request.issuer.jwks !== undefined)
+          return this.#inlineOf(request.issuer).candidates(request, failed);
+        const held = this.#held.get(placeOf(request));
+        const isThere = held !== undefined && Math.abs(request.now - held.at) < MAX_STALE;
+        if (!isThere || held.found === failed) throw refuse();
+        return held.found;
+      },
+    };
   }
 
   async #fetch(place: string, request: KeyRequest, held: Held | undefined): Promise<CandidateKeys> {
@@ -100,6 +114,10 @@ export class SharedKeys implements KeySets {
     this.#inline.set(issuer, known);
     return known;
   }
+}
+
+function placeOf({ issuer, iss, alg, kid }: KeyRequest): string {
+  return JSON.stringify([issuer.name, iss, alg, kid]);
 }
 
 function queryOf({ issuer, iss, alg, kid, now }: KeyRequest, failed: KeysQuery['failed']): KeysQuery {

@@ -177,7 +177,13 @@ export function expectRefusal(
   expect(answer.status, answer.text).toBe(status);
   expect(answer.headers['content-type']).toBe('application/json');
   expect(answer.headers['vary']).toContain('Origin');
-  expect(Object.keys(body)).toEqual(['code', 'message', 'details']);
+  const members = [
+    'code',
+    'message',
+    'details',
+    ...(status === 429 ? ['type', 'title', 'violated-policies'] : []),
+  ];
+  expect(Object.keys(body)).toEqual(members);
   expect(body.code).toBe(code);
   if (typeof message === 'string') expect(body.message).toBe(message);
   else expect(body.message).toMatch(message);

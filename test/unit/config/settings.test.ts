@@ -4,7 +4,7 @@ import { SettingsError } from '../../../src/config/mistake.ts';
 import { settingsSchema } from '../../../src/config/schema.ts';
 import { parseSettings } from '../../../src/config/settings.ts';
 import { DEFAULT_ALGORITHMS } from '../../../src/key/algorithm.ts';
-import { configFile, kinds, mistakesOf, settingsOf, warningsOf } from './read.ts';
+import { CERTIFICATE, configFile, kinds, mistakesOf, settingsOf, warningsOf } from './read.ts';
 
 const DEFAULTS = {
   host: '127.0.0.1',
@@ -17,6 +17,9 @@ const DEFAULTS = {
   log: { kind: 'builtin' },
   logBearers: [],
   witnesses: [],
+  trustedProxies: [],
+  forwardedHeader: 'x-forwarded-for',
+  explainBearers: [],
   clientSigningAlgorithms: DEFAULT_ALGORITHMS,
   errors: 'helpful',
   limits: {
@@ -75,9 +78,18 @@ ca: { chain: chain.pem, key: key.pem, passphrase-file: secret }
 key-passphrase-file: other
 client-signing-algorithms: [ed25519, ed25519-ph]
 errors: terse
+trusted-proxies: [10.0.0.0/8, '2001:db8::1']
+forwarded-header: forwarded
+audit: { file: audit.jsonl, required: true, claims: [ref] }
+explain: { bearer: { file: a.token } }
 rate-limits:
   backend: redis
   redis-url: rediss://user:pass@redis.example:6380/1
+  redis-cluster: true
+  redis-username: mayfly
+  redis-password: { file: short.token }
+  redis-tls: { ca: { file: ca.pem } }
+  redis-options: { family: 6 }
   on-backend-error: closed
   defaults:
     certificates-per-owner: { burst: 1, count: 2, period: 30s }
@@ -107,10 +119,21 @@ rate-limits:
       keyPassphraseFile: 'other',
       clientSigningAlgorithms: ['ed25519', 'ed25519-ph'],
       errors: 'terse',
+      trustedProxies: ['10.0.0.0/8', '2001:db8::1'],
+      forwardedHeader: 'forwarded',
+      audit: { file: 'audit.jsonl', required: true, claims: ['ref'] },
+      explainBearers: ['first-token-of-a-log', 'second-token-of-a-log'],
       limits: {
         enabled: true,
         backend: 'redis',
-        redis: { urls: ['rediss://user:pass@redis.example:6380/1'] },
+        redis: {
+          urls: ['rediss://user:pass@redis.example:6380/1'],
+          cluster: true,
+          username: 'mayfly',
+          password: 'secret',
+          tls: { ca: CERTIFICATE },
+          options: { family: 6 },
+        },
         onBackendError: 'closed',
         defaults: { ...DEFAULT_RATES, 'certificates-per-owner': { burst: 1, count: 2, periodMs: 30_000 } },
         overrides: [
@@ -171,6 +194,15 @@ describe('mistakes', () => {
     [
       'log: {url: "https://l.example", public-key: {file: nope}}',
       ['1 log.public-key.file: the file cannot be read: no such file: nope'],
+    ],
+    [
+      'trusted-proxies: [10.0.0.0/33]',
+      ['1 trusted-proxies[0]: takes an address or a network, such as 10.0.0.0/8'],
+    ],
+    ['audit: {fil: x}', ['1 audit.fil: is not a known key; did you mean "file"?']],
+    [
+      'explain: {bearer: {file: short.token}}',
+      ['1 explain.bearer.file: takes a file with a token of at least 16 characters on each line'],
     ],
     ['ca: {chain: x}', ['1 ca.key: is missing; it takes text']],
     ['errors: quiet', ['1 errors: takes one of helpful, terse']],
