@@ -33,7 +33,7 @@ export function treeMetrics(registry: Registry, reader: Reader): void {
     name: 'mayfly_log_tree_size',
     help: 'Entries that the published checkpoint covers.',
     collect() {
-      this.set(reader.size);
+      if (reader.opened) this.set(reader.size);
     },
   });
   new Gauge({
@@ -41,7 +41,7 @@ export function treeMetrics(registry: Registry, reader: Reader): void {
     name: 'mayfly_log_tree_timestamp_seconds',
     help: 'Unix time of the published tree head; it is renewed every minute.',
     collect() {
-      this.set(reader.publication.treeHead.timestamp / 1000);
+      if (reader.opened) this.set(reader.publication.treeHead.timestamp / 1000);
     },
   });
 }

@@ -6,12 +6,12 @@ import type { ObjectStore } from '../log/object-store.ts';
 import type { Bucket, Condition } from './bucket.ts';
 import type { Term } from './term.ts';
 
-/** What a replacement that meets an object it does not know means. */
-export type Replacement =
-  /** Another process leads: the term is over. */
-  | 'ends-term'
-  /** A straggler of an earlier term: this replacement fails, the next one may do it. */
-  | 'learns';
+/**
+ * What a replacement that meets an object it does not know means: that another process leads, or, where a straggler of
+ * an earlier term may have written, that this replacement fails and the next may do it. For the latter a function that
+ * throws a Fenced unless this process leads still: what was seen before it is asked cannot be of a later leader.
+ */
+export type Replacement = 'ends-term' | (() => Promise<void>);
 
 export interface BucketStoreOptions {
   readonly bucket: Bucket;
@@ -37,7 +37,7 @@ export class BucketStore implements ObjectStore {
     const condition: Condition = stored === undefined ? { absent: true } : { etag: stored.etag };
     const seen = this.#seen.get(key);
     if (seen === undefined) this.#seen.set(key, condition);
-    else if (!sameCondition(seen, condition)) this.#moved(key, condition);
+    else if (!sameCondition(seen, condition)) await this.#moved(key, condition);
     return stored?.bytes;
   }
 
@@ -67,12 +67,14 @@ export class BucketStore implements ObjectStore {
     const condition: Condition = stored === undefined ? { absent: true } : { etag: stored.etag };
     // The answer to a request that was done may have been lost.
     if (stored !== undefined && equal(stored.bytes, bytes)) this.#seen.set(key, condition);
-    else this.#moved(key, condition);
+    else await this.#moved(key, condition);
   }
 
-  #moved(key: string, condition: Condition): never {
+  async #moved(key: string, condition: Condition): Promise<never> {
     const { term, guarded } = this.#options;
-    if (guarded.get(key) !== 'learns') throw term.end(`another process has replaced ${key}`);
+    const stillLeads = guarded.get(key);
+    if (typeof stillLeads !== 'function') throw term.end(`another process has replaced ${key}`);
+    await stillLeads();
     this.#seen.set(key, condition);
     throw new Error(`${key} was replaced meanwhile`);
   }

@@ -79,7 +79,7 @@ export class Bucket {
   readonly #signingKeys = new Map<string, ArrayBuffer>();
 
   constructor(options: BucketOptions) {
-    if (!/^(?:[\w.-]+\/)*$/.test(options.prefix))
+    if (!/^(?:\w[\w.-]*\/)*$/.test(options.prefix))
       throw new TypeError('a prefix is made of letters, digits and ._- and ends in a slash');
     this.#options = options;
     this.#patience = { ...PATIENCE, ...options.patience };

@@ -188,7 +188,7 @@ export class LedLog implements OpenLog {
         bucket,
         folder: PUBLIC,
         term,
-        guarded: new Map([['checkpoint', 'learns']]),
+        guarded: new Map([['checkpoint', async () => void (await guard.get('published'))]]),
       });
       // Seen before `published` is replaced: a straggler that passes that guard must not pass this one later.
       await store.get('checkpoint');
