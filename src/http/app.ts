@@ -25,8 +25,8 @@ export interface Door {
   callerOf?(request: Request, environment: unknown): Caller;
   readonly clock: Clock;
   readonly errors: ErrorDetail;
-  /** Told of every answer; `method` is lower-case and `route` never holds text from a client. */
-  onAnswer?(method: string, route: string, status: number, milliseconds: number): void;
+  /** Told of every answer; `method` is lower-case, and a client's text like any of HTTP's tokens. */
+  onAnswer?(method: string, status: number, milliseconds: number): void;
   /** Told of everything that ended as 500. */
   onBug?(cause: unknown): void;
 }
@@ -119,6 +119,6 @@ function observe(door: Door): MiddlewareHandler {
     if (onAnswer === undefined) return next();
     const started = performance.now();
     await next();
-    onAnswer(c.req.method.toLowerCase(), c.req.path, c.res.status, performance.now() - started);
+    onAnswer(c.req.method.toLowerCase(), c.res.status, performance.now() - started);
   };
 }

@@ -9,7 +9,7 @@ import type { Issuer } from '../token/issuer.ts';
 export interface Metrics extends Observer {
   /** For the parts of an instance that have metrics of their own. */
   readonly registry: Registry;
-  onAnswer(method: string, route: string, status: number, milliseconds: number): void;
+  onAnswer(method: string, status: number, milliseconds: number): void;
   readonly contentType: string;
   text(): Promise<string>;
 }
@@ -74,7 +74,7 @@ export function createMetrics(
     registry,
     contentType: registry.contentType,
     text: () => registry.metrics(),
-    onAnswer(method, _route, status, milliseconds) {
+    onAnswer(method, status, milliseconds) {
       const labels = labelled(METHODS.has(method) ? method : 'other', status);
       labels.requests.inc();
       labels.latency.observe(milliseconds / 1000);
