@@ -1,13 +1,17 @@
 // Options: the flags that serve and dev share, and how they are laid over the configuration file.
 
 import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Mistake } from '../config/mistake.ts';
 import { parseSettings, type Settings } from '../config/settings.ts';
 import { bearersIn, type Role, type TransparencySettings } from '../config/transparency-settings.ts';
 import type { Kinds } from '../identity/provider.ts';
 import { AlgorithmAllowList } from '../key/algorithm.ts';
+import { FROZEN_FILE, parseFrozen } from '../node/frozen-issuers.ts';
 import { loadKinds, SHIPPED_SETTINGS } from '../node/shipped-configuration.ts';
+import { ReadFiles } from '../node/watch.ts';
 
 export interface ServeFlags {
   config?: string;
@@ -80,19 +84,33 @@ export interface LoadedSettings {
 }
 
 /** Throws SettingsError with every mistake, or an Error that names a file that is not there. */
-export function loadSettings(flags: ServeFlags, kinds: Kinds = loadKinds()): LoadedSettings {
+export function loadSettings(
+  flags: ServeFlags,
+  kinds: Kinds = loadKinds(),
+  files = new ReadFiles(),
+): LoadedSettings {
   const fileName =
     flags.config ?? (existsSync('mayfly.yaml') ? 'mayfly.yaml' : 'the shipped config/mayfly.yaml');
   const shipped = flags.config === undefined && !existsSync('mayfly.yaml');
-  const text = readConfiguration(shipped ? SHIPPED_SETTINGS : fileName, fileName);
-  const readFile = (path: string): string => readFileSync(path, 'utf8');
+  if (shipped) files.readIfThere('mayfly.yaml'); // counts once it is there
+  const text = readConfiguration(shipped ? fileURLToPath(SHIPPED_SETTINGS) : fileName, fileName, files);
+  const readFile = (path: string): string => files.read(path);
   const { settings, warnings } = parseSettings(text, { fileName, kinds, readFile });
-  return { settings: withFlags(settings, flags), warnings, fileName };
+  return { settings: withFrozen(withFlags(settings, flags), flags, files), warnings, fileName };
 }
 
-function readConfiguration(file: string | URL, name: string): string {
+/** What `mayfly issuer freeze` has noted beside the keys. */
+function withFrozen(settings: Settings, { ephemeral }: ServeFlags, files: ReadFiles): Settings {
+  if (ephemeral === true) return settings;
+  const file = join(settings.data, FROZEN_FILE);
+  const text = files.readIfThere(file);
+  if (text === undefined) return settings;
+  return { ...settings, frozen: new Set(parseFrozen(text, file).map(({ issuer }) => issuer)) };
+}
+
+function readConfiguration(file: string, name: string, files: ReadFiles): string {
   try {
-    return readFileSync(file, 'utf8');
+    return files.read(file);
   } catch (cause) {
     throw new Error(`the configuration file ${name} cannot be read`, { cause });
   }

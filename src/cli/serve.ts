@@ -3,7 +3,9 @@
 import { Command, Option } from 'commander';
 import { startLogService } from '../node/log-service.ts';
 import { createLogger } from '../node/logger.ts';
+import { reloadOnChange } from '../node/reload.ts';
 import { type Service, startService } from '../node/service.ts';
+import { ReadFiles } from '../node/watch.ts';
 import { addServeFlags, loadSettings, type ServeFlags } from './options.ts';
 
 export function serveCommand(): Command {
@@ -23,7 +25,8 @@ export function serveCommand(): Command {
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
-  const { settings, warnings } = loadSettings(flags);
+  const files = new ReadFiles();
+  const { settings, warnings } = loadSettings(flags, undefined, files);
   const logger = createLogger();
   for (const warning of warnings) logger.warn({ path: warning.path, line: warning.line }, warning.message);
   const options = { settings, kind: 'serve', ephemeral: flags.ephemeral === true, logger } as const;
@@ -31,10 +34,17 @@ async function serve(flags: ServeFlags): Promise<void> {
     const service = await startLogService(options);
     logger.info({ url: service.url, log: service.prefix, metrics: service.metricsUrl }, 'ready');
     closeOnSignal(service, settings.drainDelayMs);
+    process.on('SIGHUP', () => logger.warn('role log reads its configuration at the start alone'));
   } else {
     const service = await startService(options);
+    const stop = reloadOnChange({
+      reload: service.reload,
+      load: (read) => loadSettings(flags, undefined, read),
+      files,
+      logger,
+    });
     logger.info({ url: service.url, metrics: service.metricsUrl }, 'ready');
-    closeOnSignal(service, settings.drainDelayMs);
+    closeOnSignal(service, settings.drainDelayMs, async () => stop());
   }
 }
 

@@ -15,6 +15,8 @@ export type { ConfiguredIssuer, IssuerListing } from './configured-issuer.ts';
 
 export interface Settings extends GeneralSettings {
   readonly issuers: readonly ConfiguredIssuer[];
+  /** Issuers from whom nothing is taken for now: names, URLs, or single `iss` of a wildcard. Not from the file. */
+  readonly frozen?: ReadonlySet<string>;
 }
 
 export interface SettingsOptions {

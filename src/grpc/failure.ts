@@ -24,15 +24,15 @@ import {
 type OutgoingDetail = Extract<ConnectError['details'][number], { desc: unknown }>;
 
 /** Errors of the protocol itself, such as UNIMPLEMENTED, pass as they are. */
-export function problemsAsStatus({ errors, onBug }: Pick<Door, 'errors' | 'onBug'>): Interceptor {
+export function problemsAsStatus(door: Pick<Door, 'errors' | 'onBug'>): Interceptor {
   return (next) => async (request) => {
     try {
       return await next(request);
     } catch (failure) {
       if (failure instanceof ConnectError) throw failure;
       const problem = problemOf(failure);
-      if (problem.code === 'internal') onBug?.(problem.cause);
-      throw connectErrorOf(problem, errors);
+      if (problem.code === 'internal') door.onBug?.(problem.cause);
+      throw connectErrorOf(problem, door.errors);
     }
   };
 }

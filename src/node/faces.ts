@@ -3,11 +3,10 @@
 import { Hono } from 'hono';
 import { type Clock, instantOf } from '../clock.ts';
 import type { ConfiguredIssuer } from '../config/settings.ts';
-import type { Face } from '../http/app.ts';
-import type { ErrorDetail } from '../http/failure.ts';
+import type { Door, Face } from '../http/app.ts';
 import { logRoutes } from '../http/log.ts';
 import { timestampRoutes } from '../http/timestamp.ts';
-import { trustRoutes } from '../http/trust.ts';
+import { type TrustDoor, trustRoutes } from '../http/trust.ts';
 import { describeLog } from '../log/description.ts';
 import type { OpenLog } from '../log/open-log.ts';
 import { TimestampAuthority } from '../timestamp/authority.ts';
@@ -21,26 +20,24 @@ export interface FacesOptions {
   readonly instance: Instance;
   readonly builtin: OpenLog | undefined;
   readonly external: readonly KnownExternalLog[];
-  readonly issuers: readonly ConfiguredIssuer[];
+  /** Asked anew each time; the same list as long as nothing has changed. */
+  readonly issuers: () => readonly ConfiguredIssuer[];
   /** Where the public reaches the instance, without a final slash. */
   readonly publicUrl: string;
   readonly clock: Clock;
-  readonly errors: ErrorDetail;
-  readonly onBug: (cause: unknown) => void;
+  readonly door: Pick<Door, 'errors' | 'onBug'>;
 }
 
 export function facesOf(options: FacesOptions): Face[] {
-  const { errors, onBug } = options;
-  const material = materialOf(options);
   return [
     ...logFaces(options),
     ...timestampFaces(options),
-    { path: '/', routes: trustRoutes({ material: () => material, errors, onBug }) },
+    { path: '/', routes: trustRoutes(trustDoor(options)) },
   ];
 }
 
 /** The read side of the built-in log, where there is one. */
-function logFaces({ builtin, publicUrl, instance, errors, onBug }: FacesOptions): Face[] {
+function logFaces({ builtin, publicUrl, instance, door }: FacesOptions): Face[] {
   if (builtin === undefined) return [];
   const { reader } = builtin;
   const prefix = `${publicUrl}/log/`;
@@ -48,23 +45,59 @@ function logFaces({ builtin, publicUrl, instance, errors, onBug }: FacesOptions)
   const wellKnown = new Hono();
   wellKnown.get('/.well-known/mayfly/log.json', (c) => c.json(describeLog(reader.identity, prefix)));
   return [
-    { path: '/log', routes: logRoutes({ reader, prefix: () => prefix, roots: () => roots, errors, onBug }) },
+    {
+      path: '/log',
+      routes: logRoutes({
+        reader,
+        prefix: () => prefix,
+        roots: () => roots,
+        get errors() {
+          return door.errors;
+        },
+        onBug: (cause) => door.onBug?.(cause),
+      }),
+    },
     { path: '/', routes: wellKnown },
   ];
 }
 
-function timestampFaces({ instance, builtin, clock, errors, onBug }: FacesOptions): Face[] {
+function timestampFaces({ instance, builtin, clock, door }: FacesOptions): Face[] {
   if (instance.timestamp === undefined) return [];
   const { signer, chain } = instance.timestamp;
   // The log remembers a time that is surely past, so a clock set back while the process was down shows.
   const after =
-    builtin === undefined ? {} : { after: instantOf(builtin.reader.publication.treeHead.timestamp) };
+    builtin?.reader.opened === true
+      ? { after: instantOf(builtin.reader.publication.treeHead.timestamp) }
+      : {};
   const authority = new TimestampAuthority({ signer, chain, sha256, random, clock, ...after });
-  return [{ path: '/', routes: timestampRoutes({ authority, errors, onBug }) }];
+  const routes = timestampRoutes({
+    authority,
+    get errors() {
+      return door.errors;
+    },
+    onBug: (cause) => door.onBug?.(cause),
+  });
+  return [{ path: '/', routes }];
 }
 
-function materialOf(options: FacesOptions): TrustMaterial {
-  const { instance, issuers, publicUrl } = options;
+function trustDoor(options: FacesOptions): TrustDoor {
+  const { issuers, door } = options;
+  let last: { readonly issuers: readonly ConfiguredIssuer[]; readonly material: TrustMaterial } | undefined;
+  return {
+    material() {
+      const current = issuers();
+      if (last?.issuers !== current) last = { issuers: current, material: materialOf(options, current) };
+      return last.material;
+    },
+    get errors() {
+      return door.errors;
+    },
+    onBug: (cause) => door.onBug?.(cause),
+  };
+}
+
+function materialOf(options: FacesOptions, issuers: readonly ConfiguredIssuer[]): TrustMaterial {
+  const { instance, publicUrl } = options;
   const { authority, timestamp } = instance;
   return {
     instanceUrl: publicUrl,

@@ -61,6 +61,8 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
   const { settings, logger } = options;
   const instance = await instanceOf(options);
   for (const warning of instance.warnings) logger.warn(warning);
+  if (settings.frozen !== undefined && settings.frozen.size > 0)
+    logger.warn({ frozen: [...settings.frozen] }, 'no certificates for frozen issuers');
   const { log, builtin, external } = await openTransparency({
     settings,
     instance,

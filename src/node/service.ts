@@ -12,6 +12,7 @@ import { type FetchHandler, listen } from './http-server.ts';
 import type { Logger } from './logger.ts';
 import { type MayflyOptions, openMayfly } from './mayfly.ts';
 import type { Metrics } from './metrics.ts';
+import type { LoadSettings, ReloadCause } from './reload.ts';
 
 export interface Service {
   /** Where the certificate API answers, without a final slash. */
@@ -19,6 +20,8 @@ export interface Service {
   /** Where gRPC, gRPC-Web and Connect answer. */
   readonly grpcUrl: string;
   readonly metricsUrl: string;
+  /** As Reload.run. */
+  reload(load: LoadSettings, cause: ReloadCause): boolean;
   /** Goes unready, waits `delayMs`, finishes what was accepted, publishes the log, lets go of the data folder. */
   close(delayMs?: number): Promise<void>;
 }
@@ -53,6 +56,7 @@ export async function startService(options: MayflyOptions): Promise<Service> {
     url,
     grpcUrl: urlOf(reachable(settings.host), grpc.port, settings.grpcTls === undefined ? 'http' : 'https'),
     metricsUrl: `http://${LOOPBACK}:${metricsServer.port}/metrics`,
+    reload: mayfly.reload,
     async close(delayMs = 0) {
       mayfly.drain();
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));

@@ -1,0 +1,142 @@
+// Reload: the configuration read again while the instance serves: whom to trust and for what, and how often.
+
+import { isDeepStrictEqual } from 'node:util';
+import { Gauge, type Registry } from 'prom-client';
+import { type Mistake, SettingsError } from '../config/mistake.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Logger } from './logger.ts';
+import { ReadFiles, watchFiles } from './watch.ts';
+
+export type ReloadCause = 'signal' | 'file';
+
+/** Reads the configuration. Throws SettingsError, or an Error with a sentence. */
+export type LoadSettings = () => { readonly settings: Settings; readonly warnings: readonly Mistake[] };
+
+export interface ReloadOptions {
+  /** What the instance began with. */
+  readonly running: Settings;
+  /** Puts settings in force for the next request. Throws, and changes nothing, where they cannot be used. */
+  readonly apply: (settings: Settings) => void;
+  readonly logger: Logger;
+  readonly registry: Registry;
+}
+
+export class Reload {
+  readonly #options: ReloadOptions;
+  readonly #success: Gauge;
+  readonly #timestamp: Gauge;
+
+  constructor(options: ReloadOptions) {
+    const registers = [options.registry];
+    this.#options = options;
+    this.#success = new Gauge({
+      registers,
+      name: 'mayfly_config_last_reload_success',
+      help: '1 when the configuration in force is the one that was read last, 0 when that was refused.',
+    });
+    this.#timestamp = new Gauge({
+      registers,
+      name: 'mayfly_config_last_reload_timestamp_seconds',
+      help: 'Unix time at which the configuration in force was read.',
+    });
+    this.#succeed();
+  }
+
+  /** All or nothing: with any mistake everything stays as it is. Never throws. Returns whether the new settings are in force. */
+  run(load: LoadSettings, cause: ReloadCause): boolean {
+    const { running, apply, logger } = this.#options;
+    try {
+      const { settings, warnings } = load();
+      apply(settings);
+      for (const { path, line, message } of warnings) logger.warn({ path, line }, message);
+      const restart = restartNeeded(running, settings);
+      const facts = { cause, issuers: settings.issuers.length, frozen: [...(settings.frozen ?? [])] };
+      logger.info(facts, 'configuration read again and in force');
+      if (restart.length > 0)
+        logger.warn({ settings: restart }, 'changed in the configuration, and not in force before a restart');
+      this.#succeed();
+      return true;
+    } catch (failure) {
+      this.#success.set(0);
+      const mistakes = failure instanceof SettingsError ? { mistakes: failure.mistakes } : { err: failure };
+      logger.error({ cause, ...mistakes }, 'the configuration cannot be used; the one before stays in force');
+      return false;
+    }
+  }
+
+  #succeed(): void {
+    this.#success.set(1);
+    this.#timestamp.setToCurrentTime();
+  }
+}
+
+/** What `apply` puts in force; of rate-limits the rates alone. */
+const LIVE: ReadonlySet<string> = new Set([
+  'issuers',
+  'frozen',
+  'errors',
+  'clientSigningAlgorithms',
+  'limits',
+] satisfies (keyof Settings)[]);
+
+/** Keys of the file that differ and that a running instance cannot change. */
+export function restartNeeded(running: Settings, wanted: Settings): readonly string[] {
+  const differ = (name: keyof Settings): boolean => !isDeepStrictEqual(running[name], wanted[name]);
+  // Both have been made by the same reader, so the keys are those of Settings.
+  const names = [...new Set([...Object.keys(running), ...Object.keys(wanted)])] as (keyof Settings)[];
+  const keys: string[] = names.filter((name) => !LIVE.has(name) && differ(name)).map(keyOf);
+  const store = ({ limits: { backend, redis, onBackendError } }: Settings) => [
+    backend,
+    redis,
+    onBackendError,
+  ];
+  if (running.limits.enabled && wanted.limits.enabled && !isDeepStrictEqual(store(running), store(wanted)))
+    keys.push('rate-limits');
+  return keys;
+}
+
+function keyOf(name: string): string {
+  return NAMES[name] ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  drainDelayMs: 'drain-delay',
+  grpcTls: 'grpc-tls-certificate',
+  logBearers: 'log-bearer',
+};
+
+export interface Reloading {
+  /** Reload.run. */
+  readonly reload: (load: LoadSettings, cause: ReloadCause) => boolean;
+  /** Reads the configuration, through the files given. */
+  readonly load: (files: ReadFiles) => ReturnType<LoadSettings>;
+  /** Those that the settings in force were read from. */
+  readonly files: ReadFiles;
+  readonly logger: Logger;
+}
+
+/** Reads the configuration again on SIGHUP and when its files change, until the function returned is called. */
+export function reloadOnChange({ reload, load, files, logger }: Reloading): () => void {
+  let current = files;
+  const again = (cause: ReloadCause): void => {
+    current = new ReadFiles(); // also where it fails: the same mistakes are not told twice
+    reload(() => load(current), cause);
+  };
+  const onSignal = (): void => again('signal');
+  process.on('SIGHUP', onSignal);
+  const stop = watchFiles(
+    () => current,
+    () => again('file'),
+    {
+      onUnwatched: (folder, cause) =>
+        logger.warn(
+          { folder, err: cause },
+          'the folder cannot be watched; its files are looked at every 30 s',
+        ),
+    },
+  );
+  return () => {
+    process.off('SIGHUP', onSignal);
+    stop();
+  };
+}
