@@ -2,24 +2,17 @@
 
 import { writeFile } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command } from 'commander';
 import { printable } from '../certificate/plain-words.ts';
 import { ClientError } from '../client/client-error.ts';
 import type { IdentityToken } from '../client/identity-token.ts';
 import { pep740Of } from '../client/pep740.ts';
 import { provenanceOf } from '../client/slsa-provenance.ts';
-import { PREDICATE_TYPES, predicateName, predicateTypeOf, statementAbout } from '../client/statement.ts';
-import {
-  addClientFlags,
-  addTokenFlags,
-  type JsonFlag,
-  openSession,
-  readInput,
-  report,
-  type TokenFlags,
-  unusable,
-} from './client-options.ts';
-import { describe, facts, writeBundle } from './sign.ts';
+import { PREDICATE_TYPES, predicateName, statementAbout } from '../client/statement.ts';
+import { addClientFlags, type JsonFlag, readInput, report, unusable } from './client-options.ts';
+import { predicateType } from './predicate-type.ts';
+import { attestationName, describe, facts, writeBundle } from './signature-report.ts';
+import { addTokenFlags, openSession, type TokenFlags } from './token-options.ts';
 
 interface AttestFlags extends TokenFlags, JsonFlag {
   /** The URI. */
@@ -72,17 +65,6 @@ export function attestCommand(): Command {
       };
     }),
   );
-}
-
-export function predicateType(text: string): string {
-  const type = predicateTypeOf(text);
-  if (type !== undefined) return type;
-  throw new InvalidArgumentError(`a type is one of ${Object.keys(PREDICATE_TYPES).join(', ')}, or a URI`);
-}
-
-/** Where the attestation of a type about a file is kept. */
-export function attestationName(file: string, type: string): string {
-  return `${file}.${predicateName(type) ?? 'attestation'}.sigstore.json`;
 }
 
 /** Before a token is asked for. */

@@ -1,16 +1,11 @@
 // Client options: what sign, verify, attest and trust share: flags, files, and how a failure is told to people and scripts.
 
 import { readFile } from 'node:fs/promises';
-import { type Command, CommanderError } from 'commander';
+import type { Command } from 'commander';
 import { printable } from '../certificate/plain-words.ts';
 import { ClientError, SignatureFlaw } from '../client/client-error.ts';
 import { RemoteInstance } from '../client/remote-instance.ts';
-import { SigningSession } from '../client/session.ts';
-
-/** The signature does not hold. */
-export const EXIT_FLAW = 1;
-/** The work could not be done, so that nothing is known about any signature. */
-export const EXIT_OBSTACLE = 2;
+import { EXIT_FLAW, EXIT_OBSTACLE } from './exit-code.ts';
 
 export const EXIT_CODES = `
 Exit codes:
@@ -23,14 +18,6 @@ const DEFAULT_INSTANCE = 'http://127.0.0.1:5555';
 export interface InstanceFlags {
   instance?: string;
   allowHttp?: boolean;
-}
-
-export interface TokenFlags extends InstanceFlags {
-  identityToken?: string;
-  audience?: string;
-  browser?: boolean;
-  device?: boolean;
-  loginIssuer?: string;
 }
 
 export interface JsonFlag {
@@ -47,36 +34,9 @@ export function addClientFlags(command: Command): Command {
     .exitOverride();
 }
 
-export function addTokenFlags(command: Command): Command {
-  return command
-    .option(
-      '--identity-token <token>',
-      'an OIDC token, a file that holds one, or - for standard input (default: the one that the CI or cloud offers, else a sign-in)',
-    )
-    .option('--audience <name>', 'the audience to ask a token for (default: what the instance says)')
-    .option('--browser', 'sign in with the browser of this machine')
-    .option('--device', 'sign in on any device, with a code')
-    .option('--login-issuer <url>', 'where to sign in (default: what the instance says)');
-}
-
 export function instanceOf({ instance, allowHttp }: InstanceFlags): RemoteInstance {
   const url = instance ?? process.env['MAYFLY_INSTANCE'] ?? DEFAULT_INSTANCE;
   return new RemoteInstance(url, allowHttp === true);
-}
-
-export function openSession(flags: TokenFlags): Promise<SigningSession> {
-  const { identityToken, audience, browser, device, loginIssuer } = flags;
-  if (browser === true && device === true)
-    throw new ClientError('usage', '--browser and --device are two ways to sign in: give one');
-  return SigningSession.open(instanceOf(flags), {
-    env: process.env,
-    attended: process.stdin.isTTY === true && process.stderr.isTTY === true,
-    tell: (line) => process.stderr.write(`${printable(line)}\n`),
-    ...(identityToken === undefined ? {} : { given: identityToken }),
-    ...(audience === undefined ? {} : { audience }),
-    ...(browser === true ? { flow: 'browser' } : device === true ? { flow: 'device' } : {}),
-    ...(loginIssuer === undefined ? {} : { loginIssuer }),
-  });
 }
 
 /** Throws ClientError `file_unreadable`. */
@@ -91,11 +51,6 @@ export async function readInput(file: string): Promise<Buffer> {
 export function unusable(file: string, verb: 'read' | 'written', cause: unknown): ClientError {
   const code = cause instanceof Error && 'code' in cause ? ` (${String(cause.code)})` : '';
   return new ClientError('file_unreadable', `${file} cannot be ${verb}${code}`, cause);
-}
-
-/** The bundle beside its file, as Sigstore's clients name it. */
-export function bundleName(file: string): string {
-  return `${file}.sigstore.json`;
 }
 
 /** How this command line was called, for lines that a person can copy. */
@@ -124,10 +79,4 @@ export async function report(
     else process.stderr.write(`mayfly: ${message}\n`);
     process.exitCode = failure instanceof SignatureFlaw ? EXIT_FLAW : EXIT_OBSTACLE;
   }
-}
-
-/** The exit code of what escaped from a command; undefined where the caller decides. */
-export function exitCodeOf(failure: unknown): number | undefined {
-  if (failure instanceof CommanderError) return failure.exitCode === 0 ? 0 : EXIT_OBSTACLE;
-  return undefined;
 }

@@ -4,28 +4,37 @@
 import { Command } from 'commander';
 import { SettingsError } from '../config/mistake.ts';
 import { VERSION } from '../version.ts';
-import { attestCommand } from './attest.ts';
-import { exitCodeOf } from './client-options.ts';
-import { demoCommand } from './demo.ts';
-import { devCommand } from './dev.ts';
-import { serveCommand } from './serve.ts';
-import { signCommand } from './sign.ts';
-import { trustCommand } from './trust.ts';
-import { verifyCommand } from './verify.ts';
+import { exitCodeOf } from './exit-code.ts';
+
+/** Loaded when they are named, as each brings much along that the others do not need. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve.ts')).serveCommand(),
+  dev: async () => (await import('./dev.ts')).devCommand(),
+  demo: async () => (await import('./demo.ts')).demoCommand(),
+  sign: async () => (await import('./sign.ts')).signCommand(),
+  verify: async () => (await import('./verify.ts')).verifyCommand(),
+  attest: async () => (await import('./attest.ts')).attestCommand(),
+  trust: async () => (await import('./trust.ts')).trustCommand(),
+  policy: async () => (await import('./policy.ts')).policyCommand(),
+  explain: async () => (await import('./explain.ts')).explainCommand(),
+};
 
 const program = new Command('mayfly')
   .description(
     'A short-lived certificate authority: OIDC token and public key in, ten-minute certificate out.',
   )
   .version(VERSION)
-  .showHelpAfterError('(run with --help for the options)')
-  .addCommand(serveCommand())
-  .addCommand(devCommand())
-  .addCommand(demoCommand())
-  .addCommand(signCommand())
-  .addCommand(verifyCommand())
-  .addCommand(attestCommand())
-  .addCommand(trustCommand());
+  .showHelpAfterError('(run with --help for the options)');
+
+const [, , named = ''] = process.argv;
+for (const [name, load] of Object.entries(COMMANDS))
+  if (name === named || !Object.hasOwn(COMMANDS, named)) program.addCommand(await load());
+
+// A reader that has seen enough, such as head, is no failure.
+process.stdout.on('error', (failure: NodeJS.ErrnoException) => {
+  if (failure.code !== 'EPIPE') throw failure;
+  process.exit();
+});
 
 try {
   await program.parseAsync();

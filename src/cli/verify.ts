@@ -7,17 +7,16 @@ import { IdentityPattern } from '../client/identity-pattern.ts';
 import { PREDICATE_TYPES } from '../client/statement.ts';
 import { readTrustedRoot } from '../client/trusted-root-file.ts';
 import { readBundle, verifySignature } from '../client/verification.ts';
-import { attestationName, predicateType } from './attest.ts';
 import {
   addClientFlags,
-  bundleName,
   type InstanceFlags,
   instanceOf,
   type JsonFlag,
   readInput,
   report,
 } from './client-options.ts';
-import { describeSigner, facts } from './sign.ts';
+import { predicateType } from './predicate-type.ts';
+import { attestationName, bundleName, describeSigner, facts } from './signature-report.ts';
 
 interface VerifyFlags extends InstanceFlags, JsonFlag {
   identity: string;
