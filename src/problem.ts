@@ -93,6 +93,13 @@ const TABLE = {
     message: 'this log takes submissions only with its bearer token',
   },
 
+  bearer_required: {
+    reason: 'BEARER_REQUIRED',
+    code: 16,
+    status: 401,
+    message: 'this endpoint answers only to its bearer token',
+  },
+
   rate_limited: { reason: 'RATE_LIMITED', code: 8, status: 429 },
   limiter_unavailable: {
     reason: 'LIMITER_UNAVAILABLE',

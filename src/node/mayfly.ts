@@ -7,6 +7,7 @@ import { compileProfile } from '../certificate/profile.ts';
 import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
 import { createApp, type Door } from '../http/app.ts';
+import { explainRoutes } from '../http/explain.ts';
 import { authorityReadiness, signerReadiness, type Unreadiness } from '../http/health.ts';
 import type { Line } from '../issuance.ts';
 import { AlgorithmAllowList } from '../key/algorithm.ts';
@@ -136,7 +137,11 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
     onBug,
   };
   const issuers = (): Settings['issuers'] => inForce.settings.issuers;
-  const app = createApp(door, facesOf({ instance, builtin, external, issuers, publicUrl, clock, door }));
+  const faces = facesOf({ instance, builtin, external, issuers, publicUrl, clock, door });
+  const { explainBearers } = settings;
+  if (explainBearers.length > 0)
+    faces.push({ path: '/', routes: explainRoutes(door, explainBearers, sha256) });
+  const app = createApp(door, faces);
   const closing = opened.move();
   adopt(inForce);
   return {

@@ -76,7 +76,8 @@ export async function authenticate(
   return mint({ issuer, iss, claims, expiresAt, ...match, signed });
 }
 
-function unknownIssuer(iss: string, issuers: IssuerDirectory): Problem {
+/** Problem `issuer_unknown`. */
+export function unknownIssuer(iss: string, issuers: IssuerDirectory): Problem {
   const other = iss.endsWith('/') ? iss.slice(0, -1) : `${iss}/`;
   return new Problem('issuer_unknown', {
     field: 'iss',
