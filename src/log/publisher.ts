@@ -32,6 +32,11 @@ export interface PublisherOptions {
   readonly onError: (error: unknown) => void;
   /** Where partial tiles are remembered for the next opening, if anywhere. */
   readonly remembered?: ObjectStore | undefined;
+  /**
+   * Told of each checkpoint that was signed. Where it takes one, `show` brings that or a later one before the public;
+   * otherwise it is shown at once.
+   */
+  readonly take?: ((publication: Publication) => boolean) | undefined;
   /** Makes the entries below `size` findable, before the checkpoint that covers them is seen. */
   readonly index: (size: number) => Promise<void>;
   /** Milliseconds from a commit to its publication, in which further commits join; 100 unless set. */
@@ -68,6 +73,7 @@ export class Publisher {
   /** Whether the publication that is scheduled is for a commit, not only for a fresh tree head. */
   #due = false;
   #waiters: Waiter[] = [];
+  #showing: Promise<void> = Promise.resolve();
   #closed = false;
 
   constructor(options: PublisherOptions, source: Source, last: Published | undefined) {
@@ -104,6 +110,24 @@ export class Publisher {
     return this.#publishing;
   }
 
+  /** Brings a signed checkpoint before the public, unless a later one is there. Resolves once it can be read. */
+  show(publication: Publication): Promise<void> {
+    this.#showing = this.#showing.catch(() => undefined).then(() => this.#show(publication));
+    return this.#showing;
+  }
+
+  async #show(publication: Publication): Promise<void> {
+    const { size, timestamp } = publication.treeHead;
+    if (timestamp < (this.#current?.treeHead.timestamp ?? 0)) return;
+    await this.#options.store.replace('checkpoint', publication.checkpoint);
+    this.#current = publication;
+    this.#waiters = this.#waiters.filter(({ index, resolve }) => {
+      if (index >= size) return true;
+      resolve();
+      return false;
+    });
+  }
+
   /** Publishes what is left and stops. */
   async close(): Promise<void> {
     this.#closed = true;
@@ -114,6 +138,7 @@ export class Publisher {
     } catch (error) {
       this.#options.onError(error);
     }
+    await this.#showing.catch(() => undefined);
     for (const { reject } of this.#waiters.splice(0)) reject(new Error('the log was closed'));
   }
 
@@ -131,7 +156,7 @@ export class Publisher {
   }
 
   async #publish(): Promise<void> {
-    const { sha256, clock, keys, store, guard, remembered } = this.#options;
+    const { sha256, clock, keys, guard, remembered } = this.#options;
     const { head, edge } = this.#source;
     const last = this.#last;
     if (
@@ -153,14 +178,10 @@ export class Publisher {
     this.#last = { size: head.size, root: head.root, timestamp };
     await writePublished(guard, this.#last);
     const { treeHead, note } = await signCheckpoint(sha256, keys, head, timestamp);
-    await store.replace('checkpoint', note);
-    this.#current = { treeHead, checkpoint: note };
-
-    this.#waiters = this.#waiters.filter(({ index, resolve }) => {
-      if (index >= head.size) return true;
-      resolve();
-      return false;
-    });
+    const publication = { treeHead, checkpoint: note };
+    const taken = !this.#closed && this.#options.take?.(publication) === true;
+    // Whoever opened the log waits for the first.
+    if (!taken || this.#current === undefined) await this.show(publication);
     if (!this.#due && !this.#closed) this.#plan(this.#options.refresh ?? 60_000);
     await this.#source.release(head.size).catch(this.#options.onError);
   }
