@@ -1,4 +1,4 @@
-import { generateKeyPairSync, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { Agent, request as sendRequest } from 'node:http';
@@ -133,10 +133,15 @@ describe('the data folder', () => {
       .map((entry) => join(entry.parentPath, entry.name));
   const modeOf = (path: string): number => statSync(path).mode & 0o777;
 
-  test('is for its owner alone, and lasts from one start to the next, without the key of the root', async () => {
+  test('is for its owner and one process alone, and lasts from one start to the next, without the key of the root', async () => {
     const data = join(folder, 'data');
     const first = await serving('--data', data);
     const { authority } = await ask(first);
+    const other = await run(['serve', ...FREE_PORTS, '--config', config, '--data', data]);
+    expect([other.code, other.stderr]).toEqual([
+      1,
+      expect.stringMatching(/in use by another process \(pid \d+\)/),
+    ]);
     await first.stop();
     expect(modeOf(data)).toBe(0o700);
     expect(modeOf(join(data, 'log', 'tree'))).toBe(0o700);
@@ -156,21 +161,6 @@ describe('the data folder', () => {
     expect(existsSync(join(data, 'ca', 'root.key'))).toBe(false);
   });
 
-  test('is one instance alone at a time', async () => {
-    const data = join(folder, 'data');
-    await serving('--data', data);
-    const { code, stderr } = await run(['serve', ...FREE_PORTS, '--config', config, '--data', data]);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/in use by another process \(pid \d+\)/);
-  });
-
-  test('is not made where everything is ephemeral', async () => {
-    const server = await serving('--ephemeral');
-    await ask(server);
-    expect((await server.stop()).code).toBe(0);
-    expect(readdirSync(folder)).toEqual(['people.yaml']);
-  });
-
   test('holds no key in clear when there is a passphrase', async () => {
     const passphrase = join(folder, 'passphrase');
     writeFileSync(passphrase, 'correct horse\nsecond line\n');
@@ -181,8 +171,6 @@ describe('the data folder', () => {
     const keys = filesOf(data).filter((file) => file.endsWith('.key'));
     expect(keys.length).toBeGreaterThan(3);
     for (const file of keys) expect(readFileSync(file, 'utf8')).toContain('BEGIN ENCRYPTED PRIVATE KEY');
-    const { code, stderr } = await run(['serve', ...FREE_PORTS, '--config', config, '--data', data]);
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/encrypted/)]);
   });
 });
 
@@ -231,8 +219,12 @@ describe('signals', () => {
     },
   );
 
-  test('an idle server goes at once, whoever is connected', async () => {
+  test("an idle server goes at once, whoever is connected (here with Fulcio's configuration, in JSON)", async () => {
+    config = join(folder, 'fulcio.json');
+    const issuer = { IssuerURL: people.url, ClientID: 'sigstore', Type: 'email' };
+    writeFileSync(config, JSON.stringify({ OIDCIssuers: { [people.url]: issuer } }));
     const server = await serving('--ephemeral');
+    await ask(server);
     const kept = await fetch(`${server.url}/healthz`); // keeps its connection
     expect(kept.status).toBe(200);
     await kept.text();
@@ -273,6 +265,7 @@ describe('options', () => {
     );
     expect(new Set(many.map(({ status }) => status))).toEqual(new Set([200]));
     expect((await send(server.url, '/log/checkpoint')).status).toBe(404);
+    expect(readdirSync(folder)).toEqual(['people.yaml']); // nothing on disk
   });
 
   describe('--log URL', () => {
@@ -298,23 +291,6 @@ describe('options', () => {
       expect(refused.json).toMatchObject({ code: 14, message: 'Error entering certificate in CTL' });
       expect(refused.headers['retry-after']).toMatch(/^\d+$/);
     });
-
-    test('with the key of another log takes none of its SCTs', async () => {
-      log.behaviour = 'serve';
-      const key = join(folder, 'other.pem');
-      const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-      writeFileSync(key, publicKey.export({ type: 'spki', format: 'pem' }));
-      const server = await serving('--ephemeral', '--log', log.url, '--log-public-key', key);
-      expect((await request(server.url, { token: await people.sign() })).status).toBe(503);
-    });
-  });
-
-  test("a configuration of Fulcio's, in JSON, with its names", async () => {
-    config = join(folder, 'fulcio.json');
-    const issuer = { IssuerURL: people.url, ClientID: 'sigstore', Type: 'email' };
-    writeFileSync(config, JSON.stringify({ OIDCIssuers: { [people.url]: issuer } }));
-    const server = await serving('--ephemeral', '--log', 'none');
-    expect((await ask(server)).leaf.names[0]?.value).toBe('dana@example.org');
   });
 
   test('without a configuration the shipped one is used, and ./mayfly.yaml where it is', async () => {
