@@ -35,8 +35,8 @@ export interface LogOptions {
   /** Told of errors that clients only see as 503. */
   readonly onError?: ((error: unknown) => void) | undefined;
   readonly limits?: Partial<SequencerLimits> | undefined;
-  /** Who cosigns checkpoints, if anybody. They are closed with the log. */
-  readonly witnesses?: Witnesses | undefined;
+  /** Makes those who cosign checkpoints, each time that the log is opened; they are closed with it. */
+  readonly witnesses?: (() => Witnesses) | undefined;
   /** Milliseconds from a commit to its publication; 100 unless set. */
   readonly publicationDelay?: number | undefined;
   /** Milliseconds after which an idle log signs a fresh tree head; 60,000 unless set. */
@@ -78,7 +78,7 @@ export interface RunningLog extends OpenLog {
 
 /** Founds a log, or recovers it. Throws a LogDamage when what is stored contradicts itself, the key, or what was published. */
 export async function openLog(options: LogOptions, parts: LogParts): Promise<RunningLog> {
-  const { signer, cosigner, clock, witnesses, onError = () => undefined } = options;
+  const { signer, cosigner, clock, onError = () => undefined } = options;
   const { sha256, schedule, journal, store, guard, leafIndex, remembered } = parts;
   if (!isLogAlgorithm(signer.algorithm))
     throw new TypeError('a log key is P-256 or RSA (RFC 6962 section 2.1.4)');
@@ -109,6 +109,7 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Run
     if (tile === undefined) throw new LogDamage(`the tile of entry ${from} is missing`);
     return tile.subarray((from % TILE_WIDTH) * HASH_SIZE, (to - index * TILE_WIDTH) * HASH_SIZE);
   });
+  const witnesses = options.witnesses?.();
   const publisher: Publisher = new Publisher(
     {
       sha256,

@@ -87,16 +87,17 @@ async function rig(witnesses: readonly FakeWitness[], folder = temporaryFolder()
     signer,
     cosigner,
     clock,
-    witnesses: new Witnesses({
-      witnesses: witnesses.map(clientOf),
-      schedule: time.schedule,
-      monotonic: () => time.now,
-      onReport: (report) => {
-        reports.push(report);
-        for (const check of waiting) check();
-      },
-      onError: (error) => errors.push(error),
-    }),
+    witnesses: () =>
+      new Witnesses({
+        witnesses: witnesses.map(clientOf),
+        schedule: time.schedule,
+        monotonic: () => time.now,
+        onReport: (report) => {
+          reports.push(report);
+          for (const check of waiting) check();
+        },
+        onError: (error) => errors.push(error),
+      }),
   });
   opened.push(log);
   let entries = log.size;
