@@ -55,6 +55,8 @@ async function dev(flags: DevFlags): Promise<void> {
       '',
       'Issue a certificate:',
       `  npm run -s mayfly -- demo --instance ${service.url} --issuer ${issuer.url}`,
+      'Sign a file:',
+      `  npm run -s mayfly -- sign README.md --instance ${service.url}`,
       '',
     ].join('\n'),
   );
