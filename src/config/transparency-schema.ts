@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { duration, file, pem, text, webUrl } from './value-schema.ts';
 
 const LOG_TAKES =
-  'takes builtin, none, the URL of an RFC 6962 log, { url, public-key, bearer, deadline }, or a list of those';
+  'takes builtin, none, the URL of an RFC 6962 log, { url, public-key, bearer, deadline }, a list of those, or { s3: ... }';
 
 const remoteLog = z.strictObject({
   url: webUrl.describe('Base URL of the log; ct/v1/add-pre-chain is appended.'),
@@ -17,6 +17,34 @@ const remoteLog = z.strictObject({
     .describe('How long one entry may take there, repetitions included; 10s, or 3s for one of several.'),
 });
 
+const secret = z.union([text, file], 'takes text, or { file: PATH }');
+
+const s3 = z.strictObject({
+  endpoint: z
+    .string()
+    .regex(/^https?:\/\/[^/\s]+$/, 'takes scheme and host, as in https://s3.eu-central-1.amazonaws.com')
+    .optional()
+    .describe('Scheme and host of the object store; that of AWS in the region unless given.'),
+  bucket: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'takes the name of a bucket')
+    .describe('It exists; the log makes none.'),
+  region: z
+    .string()
+    .regex(/^[a-z0-9-]+$/, 'takes a region, such as eu-central-1')
+    .describe('auto for Cloudflare R2.')
+    .default('us-east-1'),
+  prefix: z
+    .string()
+    .regex(/^(?:\w[\w.-]*\/)*$/, 'takes letters, digits and ._- and ends in a slash')
+    .describe('What the keys of the log begin with; it ends in a slash.')
+    .default(''),
+  'access-key-id': secret.optional().describe('The environment variable AWS_ACCESS_KEY_ID unless given.'),
+  'secret-access-key': file
+    .optional()
+    .describe('The environment variable AWS_SECRET_ACCESS_KEY unless given.'),
+});
+
 const log = z
   .union(
     [
@@ -25,11 +53,12 @@ const log = z
       z
         .array(z.union([webUrl, remoteLog], 'takes a URL, or { url, public-key, bearer, deadline }'))
         .min(1, 'needs at least one log'),
+      z.strictObject({ s3: s3.describe('The built-in log in a bucket of an object store that speaks S3.') }),
     ],
     LOG_TAKES,
   )
   .describe(
-    'Where precertificates are logged: builtin, none (no SCT is embedded), the URL of an RFC 6962 log, or a list of logs of which the first that answers serves.',
+    'Where precertificates are logged: builtin, none (no SCT is embedded), the URL of an RFC 6962 log, a list of logs of which the first that answers serves, or { s3: ... } for the built-in log in a bucket.',
   );
 
 const witness = z.strictObject({

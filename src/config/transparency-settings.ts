@@ -22,10 +22,24 @@ export interface TransparencySettings {
 export type Role = 'all' | 'ca' | 'log';
 
 export type LogSettings =
-  | { readonly kind: 'builtin' }
+  /** In the data folder, or in a bucket. */
+  | { readonly kind: 'builtin'; readonly s3?: S3Settings }
   | { readonly kind: 'none' }
   /** In order of preference; at least one. */
   | { readonly kind: 'remote'; readonly logs: readonly RemoteLogSettings[] };
+
+/** A bucket of an object store that speaks S3. */
+export interface S3Settings {
+  /** Scheme and host. */
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly region: string;
+  /** Empty, or ends in a slash. */
+  readonly prefix: string;
+  /** From the environment where they are not set. */
+  readonly accessKeyId?: string;
+  readonly secretAccessKey?: string;
+}
 
 export interface RemoteLogSettings {
   readonly url: string;
@@ -57,8 +71,29 @@ export function readTransparency(general: Transparency, reader: Reader): Transpa
 function logOf(log: Transparency['log'], reader: Reader): LogSettings {
   if (log === 'builtin') return { kind: 'builtin' };
   if (log === 'none' || log === '') return { kind: 'none' };
+  if (typeof log === 'object' && 's3' in log) return { kind: 'builtin', s3: s3Of(log.s3, reader) };
   if (!Array.isArray(log)) return { kind: 'remote', logs: [remoteLogOf(log, ['log'], reader)] };
   return { kind: 'remote', logs: log.map((one, i) => remoteLogOf(one, ['log', i], reader)) };
+}
+
+function s3Of(s3: S3, reader: Reader): S3Settings {
+  const { bucket, region, prefix } = s3;
+  const line = (key: 'access-key-id' | 'secret-access-key'): string | undefined => {
+    const given = s3[key];
+    if (given === undefined) return undefined;
+    const at = ['log', 's3', key];
+    const [first] = (readPem(given, at, reader) ?? 'unread').split(/\r?\n/);
+    if (!first) reader.findings.error(at, 'is empty');
+    return first;
+  };
+  return {
+    endpoint: s3.endpoint ?? `https://s3.${region}.amazonaws.com`,
+    bucket,
+    region,
+    prefix,
+    ...defined('accessKeyId', line('access-key-id')),
+    ...defined('secretAccessKey', line('secret-access-key')),
+  };
 }
 
 function remoteLogOf(log: RemoteLog, at: Path, reader: Reader): RemoteLogSettings {
@@ -77,8 +112,10 @@ function remoteLogOf(log: RemoteLog, at: Path, reader: Reader): RemoteLogSetting
   };
 }
 
+type S3 = Extract<Transparency['log'], { readonly s3: unknown }>['s3'];
+
 type RemoteLog =
-  | Exclude<Transparency['log'], readonly unknown[]>
+  | Exclude<Transparency['log'], readonly unknown[] | { readonly s3: unknown }>
   | Extract<Transparency['log'], readonly unknown[]>[number];
 
 function logRootsOf(given: Transparency['log-roots'], reader: Reader): string | undefined {

@@ -1,11 +1,14 @@
-// Built-in log: the log of an instance, in its data folder or in memory.
+// Built-in log: the log of an instance, in its data folder, in a bucket, or in memory.
 
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
+import type { S3Settings } from '../config/transparency-settings.ts';
 import type { LogOptions, OpenLog } from '../log/open-log.ts';
+import type { Credentials } from '../s3/bucket.ts';
 import { openFileLog, openMemoryLog } from './file-log.ts';
 import type { LogInstance } from './log-instance.ts';
 import type { Logger } from './logger.ts';
+import { openS3Log } from './s3-log.ts';
 
 export interface BuiltinLogOptions {
   readonly instance: LogInstance;
@@ -13,6 +16,8 @@ export interface BuiltinLogOptions {
   readonly origin: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Where the log lies instead of in the data folder. */
+  readonly s3?: S3Settings | undefined;
 }
 
 /** Of the data folder: where the log lies in it. */
@@ -28,7 +33,7 @@ export function originOf(publicUrl: string): string {
   return `${publicUrl.replace(/^https?:\/\//, '')}${LOG_PATH}`;
 }
 
-export function openBuiltinLog({ instance, origin, clock, logger }: BuiltinLogOptions): Promise<OpenLog> {
+export function openBuiltinLog({ instance, origin, clock, logger, s3 }: BuiltinLogOptions): Promise<OpenLog> {
   const options: LogOptions = {
     origin,
     signer: instance.logSigner,
@@ -37,7 +42,27 @@ export function openBuiltinLog({ instance, origin, clock, logger }: BuiltinLogOp
     onError: (error) => logger.error({ err: error }, 'log'),
   };
   const { folder } = instance;
+  if (s3 !== undefined) {
+    const { endpoint, bucket, region, prefix } = s3;
+    return openS3Log({
+      ...options,
+      bucket: { endpoint, bucket, region, prefix, credentials: credentialsOf(s3) },
+      folder: folder === undefined ? undefined : join(folder, 'log'),
+    });
+  }
   return folder === undefined
     ? openMemoryLog(options)
     : openFileLog({ ...options, folder: logFolderOf(folder) });
+}
+
+/** Throws an Error with a sentence when there are none. */
+function credentialsOf({ accessKeyId, secretAccessKey }: S3Settings): Credentials {
+  const id = accessKeyId ?? process.env['AWS_ACCESS_KEY_ID'];
+  const secret = secretAccessKey ?? process.env['AWS_SECRET_ACCESS_KEY'];
+  if (!id || !secret)
+    throw new Error(
+      'a log in a bucket needs credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or log.s3.access-key-id and log.s3.secret-access-key',
+    );
+  const sessionToken = accessKeyId === undefined ? process.env['AWS_SESSION_TOKEN'] : undefined;
+  return { accessKeyId: id, secretAccessKey: secret, sessionToken };
 }

@@ -51,11 +51,13 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
   opened.defer(() => server.close());
   const url = urlOf(settings.host, server.port);
   const publicUrl = settings.publicUrl ?? url;
-  const log = await openBuiltinLog({ instance, origin: originOf(publicUrl), clock, logger });
+  const s3 = settings.log.kind === 'builtin' ? settings.log.s3 : undefined;
+  const log = await openBuiltinLog({ instance, origin: originOf(publicUrl), clock, logger, s3 });
   opened.defer(() => log.close());
 
   const resubmissions = new Resubmissions({ log: log.log, signer: instance.logSigner, sha256, clock });
-  await resubmissions.recall(log.reader);
+  if (log.onOpened === undefined) await resubmissions.recall(log.reader);
+  else log.onOpened(() => resubmissions.recall(log.reader));
   const registry = new Registry();
   const metrics = metricsOf(registry, log);
   let draining = false;

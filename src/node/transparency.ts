@@ -39,7 +39,7 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
       return { log, builtin: undefined, external: known };
     }
     case 'builtin': {
-      const builtin = await openBuiltinLog(options);
+      const builtin = await openBuiltinLog({ ...options, s3: configured.s3 });
       return { log: builtin.log, builtin, external: [] };
     }
     default:
