@@ -234,6 +234,43 @@ export function identities(the: () => World): void {
     });
   });
 
+  describe('a name with a part missing', () => {
+    const circleci = named('ci-provider circleci').claims;
+    test.each<[string, Record<string, unknown>]>([
+      ['that a template reads with index', { ...circleci, 'oidc.circleci.com/project-id': undefined }],
+      ['that is null', { ...circleci, 'oidc.circleci.com/project-id': null }],
+      ['that is an object', { ...circleci, 'oidc.circleci.com/project-id': { a: 1 } }],
+    ])('%s is no name', async (_, claims) => {
+      const token = await the().issuer('ci-provider circleci').sign(claims);
+      const answer = await request(the().url, { token });
+      expect(answer.status, answer.text).toBe(400);
+      expect(answer.text).toContain('oidc.circleci.com/project-id');
+    });
+  });
+
+  describe('an extension whose claim is no text', () => {
+    const { claims } = named('ci-provider github');
+    test.each<[string, unknown, string | undefined]>([
+      ['a number', 12, '12'],
+      ['a large number', 2 ** 53, '9007199254740992'],
+      ['a fraction', 1.5, '1.5'],
+      ['true', true, 'true'],
+      ['empty', '', undefined],
+      ['null', null, undefined],
+      ['a list', ['a', 'b'], undefined],
+      ['an object', { a: 1 }, undefined],
+    ])('%s', async (_, value, text) => {
+      const token = await the()
+        .issuer('ci-provider github')
+        .sign({ ...claims, runner_environment: value });
+      const answer = await request(the().url, { token });
+      // What is neither text, number nor truth is left out or refused, but never printed as Go prints it.
+      if (answer.status === 400 && typeof value === 'object')
+        expect(answer.text).toContain('runner_environment');
+      else expect(issuedBy(answer).leaf.attributes['11']).toBe(text);
+    });
+  });
+
   describe('policy', () => {
     const sealed = async (claims: object): Promise<string> =>
       the()

@@ -2,8 +2,9 @@
 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import { send } from '../fakes/client.ts';
 import { type FakeIssuer, startIssuer } from '../fakes/issuer.ts';
-import { request } from '../fakes/signing-client.ts';
+import { issuedBy, request } from '../fakes/signing-client.ts';
 import { signingRequest } from '../fakes/signing-request.ts';
 import { ACCEPTED, type Kind } from '../vectors/key-pairs.ts';
 import { type ErrorBody, expectRefusal, type Start, type Started, TOKEN, UNPROVEN } from './world.ts';
@@ -161,6 +162,36 @@ export function settings(start: Start): void {
         reason: 'TOKEN_TOO_OLD',
         field: 'iat',
       });
+    });
+
+    test('entries for one issuer are told apart by the audience of the token', async () => {
+      const entry = (name: string, fields: object): object => ({ name, 'issuer-url': people.url, ...fields });
+      const issuers = [
+        entry('people', { audiences: ['for-people'], type: 'email' }),
+        entry('robots', {
+          audiences: ['for-robots', 'old'],
+          type: 'spiffe',
+          'spiffe-trust-domain': 'mesh.example.org',
+        }),
+      ];
+      instance = await start(stringify({ log: 'none', issuers }));
+      const { url } = instance;
+      const claims = { sub: 'spiffe://mesh.example.org/a', email: 'dana@example.org', email_verified: true };
+      const nameFor = async (aud: unknown): Promise<string | undefined> => {
+        const challenge = JSON.stringify(aud).includes('people') ? claims.email : claims.sub;
+        return issuedBy(await request(url, { token: await people.sign({ ...claims, aud }), challenge })).leaf
+          .names[0]?.kind;
+      };
+      expect(await nameFor('for-people')).toBe('email');
+      expect(await nameFor('for-robots')).toBe('uri');
+      expect(await nameFor(['x', 'old'])).toBe('uri');
+      const refused = await request(url, { token: await people.sign({ ...claims, aud: 'sigstore' }) });
+      expectRefusal(refused, { message: TOKEN, reason: 'AUDIENCE_MISMATCH', field: 'aud' });
+      const { json } = await send(url, '/api/v2/configuration');
+      expect((json as { issuers: { audience: string }[] }).issuers.map(({ audience }) => audience)).toEqual([
+        'for-people',
+        'for-robots',
+      ]);
     });
 
     test('an empty configuration trusts nobody', async () => {
