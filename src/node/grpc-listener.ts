@@ -7,18 +7,28 @@ import {
   type Http2ServerResponse,
   type ServerHttp2Stream,
 } from 'node:http2';
+import { createContextValues } from '@connectrpc/connect';
 import type { UniversalHandlerFn, UniversalServerRequest } from '@connectrpc/connect/protocol';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
+import { CALLER } from '../grpc/certificate-authority.ts';
+import type { CallerReader } from './node-caller.ts';
 
 export type NodeListener = (
   request: IncomingMessage | Http2ServerRequest,
   response: ServerResponse | Http2ServerResponse,
 ) => void;
 
-/** `onLost` is told why an answer did not reach its client; most hang up before it does. */
-export function grpcListener(face: UniversalHandlerFn, onLost: (cause: unknown) => void): NodeListener {
+/**
+ * `callerOf` makes a caller of the headers and the address at the other end. `onLost` is told why an answer did not reach
+ * its client; most hang up before it does.
+ */
+export function grpcListener(
+  face: UniversalHandlerFn,
+  onLost: (cause: unknown) => void,
+  callerOf: CallerReader['of'] = () => ({}),
+): NodeListener {
   return (request, response) => {
-    const universal = translate(request, response);
+    const universal = translate(request, response, callerOf);
     if (universal === undefined) {
       response.statusCode = 400;
       response.end();
@@ -50,12 +60,15 @@ function endWithAnswer(stream: ServerHttp2Stream): void {
 function translate(
   request: IncomingMessage | Http2ServerRequest,
   response: ServerResponse | Http2ServerResponse,
+  callerOf: CallerReader['of'],
 ): UniversalServerRequest | undefined {
   try {
     const universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
     // The library's own iterator destroys the request when its reader stops early, and an HTTP/1.1 answer with it.
+    const caller = callerOf(universal.header, request.socket.remoteAddress);
     return {
       ...universal,
+      contextValues: createContextValues().set(CALLER, caller),
       body: { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) },
     };
   } catch {

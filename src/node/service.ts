@@ -12,6 +12,7 @@ import { type FetchHandler, listen } from './http-server.ts';
 import type { Logger } from './logger.ts';
 import { type MayflyOptions, openMayfly } from './mayfly.ts';
 import type { Metrics } from './metrics.ts';
+import { callerReader } from './node-caller.ts';
 import type { LoadSettings, ReloadCause } from './reload.ts';
 
 export interface Service {
@@ -68,15 +69,12 @@ export async function startService(options: MayflyOptions): Promise<Service> {
 }
 
 /** Throws an Error with a sentence when the certificate or the key cannot be used. */
-async function grpcServer(
-  { host, grpcPort, grpcTls }: Settings,
-  door: Door,
-  logger: Logger,
-): Promise<GrpcServer> {
+async function grpcServer(settings: Settings, door: Door, logger: Logger): Promise<GrpcServer> {
+  const { host, grpcPort, grpcTls } = settings;
   const face = grpcFace(door, [compressionGzip]);
-  const listener = grpcListener(face, (cause) =>
-    logger.debug({ err: cause }, 'a gRPC answer did not reach its client'),
-  );
+  const onLost = (cause: unknown): void =>
+    logger.debug({ err: cause }, 'a gRPC answer did not reach its client');
+  const listener = grpcListener(face, onLost, callerReader(settings).of);
   if (grpcTls === undefined) return listenGrpc(listener, host, grpcPort);
   const tls = { certificate: readTls(grpcTls.certificate), key: readTls(grpcTls.key) };
   return listenGrpc(listener, host, grpcPort, tls);

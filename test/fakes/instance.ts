@@ -55,7 +55,11 @@ export async function startConfigured(
   configuration: string,
   { data, logger = silentLogger }: Pick<InstanceOptions, 'data' | 'logger'> = {},
 ): Promise<TestInstance> {
-  const { settings } = parseSettings(configuration, { fileName: 'the test', kinds: KINDS });
+  const { settings } = parseSettings(configuration, {
+    fileName: 'the test',
+    kinds: KINDS,
+    readFile: (path) => readFileSync(path, 'utf8'),
+  });
   const service = await startService({
     settings: {
       ...settings,

@@ -1,9 +1,10 @@
 // Admission at the door of a whole instance: what clients read of their limits, and who is counted for what.
 
+import { createHash } from 'node:crypto';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type InstanceOptions, startInstance, type TestInstance } from '../../fakes/instance.ts';
 import { type FakeIssuer, startIssuer } from '../../fakes/issuer.ts';
-import { request } from '../../fakes/signing-client.ts';
+import { orderBody, request, spkiOf } from '../../fakes/signing-client.ts';
 
 const stack: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -23,6 +24,7 @@ async function world(settings: InstanceOptions['settings'], fields: object = {})
 
 const rate = (burst: number) => ({ burst, count: 1, period: '1h' });
 const limits = (defaults: object) => ({ 'rate-limits': { defaults } });
+const two = limits({ 'failures-per-address': rate(2) });
 
 describe('RateLimit fields', () => {
   it('tell after a certificate what is left, and nothing of the issuer as a whole', async () => {
@@ -82,8 +84,6 @@ describe('replay rules hold with limits off', () => {
 });
 
 describe('an address that failed too often', () => {
-  const two = limits({ 'failures-per-address': rate(2) });
-
   async function fail(instance: TestInstance, issuer: FakeIssuer, headers = {}): Promise<number> {
     const bad = await issuer.sign({}, { header: { kid: 'nobody' } });
     return (await request(instance.url, { token: bad, headers })).status;
@@ -100,47 +100,111 @@ describe('an address that failed too often', () => {
     expect(issuer.fetches).toBe(before);
   });
 
-  it('is told so where a fetch would be needed, which is no failure', async () => {
-    const wanted = await startIssuer({ claims: { email: 'a@example.com', email_verified: true } });
-    stack.push(() => wanted.close());
-    wanted.discovery = 'down'; // so that its keys are not there yet
-    const other = await startIssuer();
-    stack.push(() => other.close());
+  it('is told so where a fetch would be needed, which is no failure; others are served', async () => {
+    const claims = { email: 'a@example.com', email_verified: true };
+    const root = await startIssuer({ claims });
+    stack.push(() => root.close());
+    const fresh = await root.sibling('/fresh', { claims });
     const instance = await startInstance({
-      issuers: [
-        { issuer: wanted, type: 'email' },
-        { issuer: other, type: 'email' },
-      ],
-      settings: {
-        ...limits({ 'failures-per-address': { burst: 2, count: 1, period: '1h' } }),
-        'trusted-proxies': ['127.0.0.1'],
-      },
+      issuers: [{ issuer: { url: `${root.url}/*` }, type: 'email' }], // keys are fetched when a token needs them
+      settings: { ...two, 'trusted-proxies': ['127.0.0.1'] },
     });
     stack.push(() => instance.close());
-    const from = (address: string) => ({ 'x-forwarded-for': address });
-    for (const _ of [1, 2]) {
-      const expired = await other.sign({}, { expiresIn: -10 });
-      await request(instance.url, { token: expired, headers: from('198.51.100.1') });
+    const attacker = { 'x-forwarded-for': '198.51.100.1' };
+    const expired = await fresh.sign({}, { expiresIn: -10 });
+    for (const _ of [1, 2]) await request(instance.url, { token: expired, headers: attacker });
+    expect(fresh.fetches).toBe(0);
+
+    const order = { token: await fresh.sign() };
+    for (const _ of [1, 2, 3]) {
+      const { status, json, headers } = await request(instance.url, { ...order, headers: attacker });
+      expect(status).toBe(429);
+      expect(json).toMatchObject({ code: 8, 'violated-policies': ['failures-per-address'] });
+      expect(Number(headers['retry-after'])).toBeGreaterThan(3500);
     }
-    wanted.discovery = 'serve';
-    const sibling = await wanted.sibling('/fresh', {
-      claims: { email: 'a@example.com', email_verified: true },
-    });
-    expect(sibling.fetches).toBe(0);
-    const answer = await request(instance.url, { token: await wanted.sign(), headers: from('198.51.100.1') });
-    // Either its keys are paused after the failed fetch, or it is refused; in no case fetched for this address.
-    expect([400, 429]).toContain(answer.status);
+    expect(fresh.fetches).toBe(0);
+    await instance.issue({ ...order, headers: { 'x-forwarded-for': '198.51.100.2' } });
+    expect(fresh.fetches).toBe(2);
+    await instance.issue({ ...order, headers: attacker }); // its keys are at hand now
+    expect(fresh.fetches).toBe(2);
   });
 
-  it('is told apart behind a listed proxy, and only there', async () => {
-    const { issuer, instance } = await world({ ...two, 'trusted-proxies': ['127.0.0.1'] }, {});
-    await instance.issue({ token: await issuer.sign() });
-    const attacker = { 'x-forwarded-for': '198.51.100.1' };
-    for (const _ of [1, 2]) await fail(instance, issuer, attacker);
-    await issuer.rotate();
-    // The new key is unknown here: it takes a fetch, which the attacker's address does not get.
-    const fresh = await issuer.sign();
-    const refused = await request(instance.url, { token: fresh, headers: attacker });
-    expect([400, 429]).toContain(refused.status);
+  it('cannot pass as another where no proxy is listed', async () => {
+    const claims = { email: 'a@example.com', email_verified: true };
+    const root = await startIssuer({ claims });
+    stack.push(() => root.close());
+    const fresh = await root.sibling('/fresh', { claims });
+    const instance = await startInstance({
+      issuers: [{ issuer: { url: `${root.url}/*` }, type: 'email' }],
+      settings: two,
+    });
+    stack.push(() => instance.close());
+    const expired = await fresh.sign({}, { expiresIn: -10 });
+    for (const n of [1, 2]) {
+      const headers = { 'x-forwarded-for': `198.51.100.${n}`, forwarded: `for=198.51.100.${n}` };
+      await request(instance.url, { token: expired, headers });
+    }
+    const headers = { 'x-forwarded-for': '198.51.100.9' };
+    expect((await request(instance.url, { token: await fresh.sign(), headers })).status).toBe(429);
+  });
+});
+
+describe('a token bound to a key by its audience', () => {
+  const thumbprint = (kind: 'P-256' | 'P-384') =>
+    createHash('sha256').update(spkiOf(kind)).digest('base64url');
+
+  it.each([
+    [`sigstore+${thumbprint('P-256')}`, 'P-256', 200, ''],
+    [['other', `sigstore+${thumbprint('P-256')}`], 'P-256', 200, ''],
+    [`sigstore+${thumbprint('P-256')}`, 'P-384', 400, 'KEY_NOT_BOUND'], // a thief's key
+    ['sigstore', 'P-256', 400, 'AUDIENCE_MISMATCH'],
+    ['sigstore+', 'P-256', 400, 'AUDIENCE_MISMATCH'],
+    [`other+${thumbprint('P-256')}`, 'P-256', 400, 'AUDIENCE_MISMATCH'],
+    [`sigstore+${thumbprint('P-256')}x`, 'P-256', 400, 'AUDIENCE_MISMATCH'],
+  ] as const)('aud %j with a key of %s: %i %s', async (aud, key, status, reason) => {
+    const { issuer, instance } = await world({}, { binding: 'audience-thumbprint' });
+    const answer = await request(instance.url, { token: await issuer.sign({ aud }), key });
+    expect(answer.status).toBe(status);
+    if (reason !== '') expect(answer.json).toMatchObject({ details: [{ reason }, {}] });
+  });
+
+  it('is for another audience where the issuer does not ask for that', async () => {
+    const { issuer, instance } = await world({});
+    const answer = await request(instance.url, {
+      token: await issuer.sign({ aud: `sigstore+${thumbprint('P-256')}` }),
+    });
+    expect(answer.json).toMatchObject({ details: [{ reason: 'AUDIENCE_MISMATCH' }, {}] });
+  });
+});
+
+describe('gRPC', () => {
+  it('counts failures of the same address together, whichever door they come through', async () => {
+    const claims = { email: 'a@example.com', email_verified: true };
+    const root = await startIssuer({ claims });
+    stack.push(() => root.close());
+    const fresh = await root.sibling('/fresh', { claims });
+    const instance = await startInstance({
+      issuers: [{ issuer: { url: `${root.url}/*` }, type: 'email' }],
+      settings: two,
+    });
+    stack.push(() => instance.close());
+    const expired = await fresh.sign({}, { expiresIn: -10 });
+    const call = async (token: string) => {
+      const response = await fetch(
+        `${instance.service.grpcUrl}/dev.sigstore.fulcio.v2.CA/CreateSigningCertificate`,
+        {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(orderBody({ token })),
+        },
+      );
+      return { status: response.status, headers: response.headers };
+    };
+    for (const _ of [1, 2]) expect((await call(expired)).status).toBe(400);
+    const refused = await call(await fresh.sign());
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('ratelimit')).toContain('"failures-per-address";r=0');
+    expect((await request(instance.url, { token: await fresh.sign() })).status).toBe(429);
+    expect(fresh.fetches).toBe(0);
   });
 });

@@ -1,0 +1,187 @@
+// The audit lines of a whole instance, and what happens when they cannot be written.
+
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../src/clock.ts';
+import { AuditLog, type Sink } from '../../../src/node/audit-file.ts';
+import { Problem } from '../../../src/problem.ts';
+import { startInstance } from '../../fakes/instance.ts';
+import { startIssuer } from '../../fakes/issuer.ts';
+import { request, spkiOf } from '../../fakes/signing-client.ts';
+
+const stack: (() => unknown)[] = [];
+let file: string;
+beforeEach(() => {
+  const folder = mkdtempSync(join(tmpdir(), 'mayfly-audit-'));
+  stack.push(() => rmSync(folder, { recursive: true }));
+  file = join(folder, 'audit.jsonl');
+});
+afterEach(async () => {
+  for (const close of stack.splice(0).reverse()) await close();
+});
+
+const sha256 = (data: string | Buffer) => createHash('sha256').update(data).digest('hex');
+const lines = () => {
+  const text = readFileSync(file, 'utf8');
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => JSON.parse(line));
+};
+
+async function world(settings: object) {
+  const issuer = await startIssuer({ claims: { email: 'a@example.com', email_verified: true, team: 'red' } });
+  stack.push(() => issuer.close());
+  const instance = await startInstance({
+    issuers: [{ issuer, type: 'email', name: 'people' }],
+    settings: { ...settings },
+  });
+  stack.push(() => instance.close());
+  return { issuer, instance };
+}
+
+describe('audit lines', () => {
+  it('say of a certificate whose it is, for which token and key, and where it is logged', async () => {
+    const { issuer, instance } = await world({ audit: { file, required: true, claims: ['team', 'absent'] } });
+    const token = await issuer.sign();
+    const headers = {
+      'x-request-id': 'req-7',
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+    };
+    const { leaf } = await instance.issue({ token, headers });
+    expect(lines()).toEqual([
+      {
+        time: expect.stringMatching(/^\d{4}-.*Z$/),
+        event: 'issued',
+        request_id: 'req-7',
+        trace_id: '0af7651916cd43dd8448eb211c80319c',
+        address: '127.0.0.1',
+        issuer: 'people',
+        iss: issuer.url,
+        sub: 'subject',
+        san: 'a@example.com',
+        claims: { team: 'red' },
+        token_sha256: sha256(token.slice(0, token.lastIndexOf('.'))),
+        key_sha256: sha256(Buffer.from(spkiOf('P-256'))),
+        serial: leaf.serial,
+        log_index: 0,
+      },
+    ]);
+  });
+
+  it('say of a refusal why, and never hold a token or the text of one that was not proven', async () => {
+    const { issuer, instance } = await world({
+      audit: { file, required: true },
+      'rate-limits': { defaults: { 'certificates-per-identity': { burst: 1, count: 1, period: '1h' } } },
+    });
+    const token = await issuer.sign();
+    const forged = await issuer.sign({ email: 'mallory@example.com' }, { header: { kid: 'nobody' } });
+    await request(instance.url, { token: forged, headers: { 'x-request-id': 'a b' } });
+    await request(instance.url, { token, challenge: 'x' });
+    await instance.issue({ token });
+    await request(instance.url, { token });
+    expect(lines()).toMatchObject([
+      { event: 'refused', reason: 'KEY_ID_UNKNOWN' },
+      { event: 'refused', reason: 'POSSESSION_UNPROVEN', san: 'a@example.com' },
+      { event: 'issued' },
+      { event: 'limited', reason: 'RATE_LIMITED', limit: 'certificates-per-identity' },
+    ]);
+    const text = readFileSync(file, 'utf8');
+    for (const secret of [token, forged, ...token.split('.'), 'mallory', 'a b'])
+      expect(text).not.toContain(secret);
+  });
+
+  it('are not written unless asked for', async () => {
+    const { issuer, instance } = await world({});
+    await instance.issue({ token: await issuer.sign() });
+    expect(() => readFileSync(file)).toThrow();
+  });
+});
+
+describe('a disk that is full', () => {
+  it.runIf(process.platform === 'linux')(
+    'stops the issuance where the audit is required, and gives the quota back',
+    async () => {
+      const { issuer, instance } = await world({
+        audit: { file: '/dev/full', required: true },
+        'rate-limits': { defaults: { 'certificates-per-identity': { burst: 1, count: 1, period: '1h' } } },
+      });
+      const token = await issuer.sign();
+      for (const _ of [1, 2]) {
+        const { status, json, headers } = await request(instance.url, { token });
+        expect(status).toBe(503);
+        expect(headers['retry-after']).toBe('1');
+        expect(json).toMatchObject({ code: 14, details: [{ reason: 'AUDIT_UNAVAILABLE' }] });
+      }
+      const metrics = await (await fetch(instance.service.metricsUrl)).text();
+      expect(metrics).toContain('fulcio_new_certs 0');
+    },
+  );
+
+  it.runIf(process.platform === 'linux')('stops nothing where it is not', async () => {
+    const { issuer, instance } = await world({ audit: { file: '/dev/full' } });
+    await instance.issue({ token: await issuer.sign() });
+  });
+});
+
+describe('AuditLog', () => {
+  const trail = { startedAt: systemClock.now(), caller: {} };
+
+  it('writes what waits together, in order, and each line once', async () => {
+    const writes: string[] = [];
+    const held = Promise.withResolvers<void>();
+    const sink: Sink = {
+      write: async (text) => {
+        writes.push(text);
+        if (writes.length === 1) await held.promise;
+      },
+      close: async () => {},
+    };
+    const log = new AuditLog(sink, { required: true, claims: [], onState: () => {} });
+    const first = log.record({ ...trail, caller: { requestId: '0' } });
+    await new Promise((resolve) => setImmediate(resolve));
+    const others = Array.from({ length: 9 }, (_, i) =>
+      log.record({ ...trail, caller: { requestId: String(i + 1) } }),
+    );
+    held.resolve();
+    await Promise.all([first, ...others]);
+    expect(writes.map((text) => text.split('\n').length - 1)).toEqual([1, 9]);
+    const ids = writes
+      .join('')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).request_id);
+    expect(ids).toEqual(['0', '1', '2', '3', '4', '5', '6', '7', '8', '9']);
+  });
+
+  it('tells once that lines get lost and once that they arrive again, on lines of their own', async () => {
+    const told: boolean[] = [];
+    let [text, full] = ['', true];
+    const sink: Sink = {
+      write: async (more) => {
+        if (full) text += more.slice(0, 10);
+        else text += more;
+        if (full) throw new Error('ENOSPC');
+      },
+      close: async () => {},
+    };
+    const log = new AuditLog(sink, {
+      required: true,
+      claims: [],
+      onState: (arriving) => told.push(arriving),
+    });
+    await expect(log.record(trail)).rejects.toBeInstanceOf(Problem);
+    await expect(log.record(trail)).rejects.toBeInstanceOf(Problem);
+    expect(log.record(trail, new Problem('token_missing'))).toBeUndefined();
+    full = false;
+    await log.record(trail);
+    await log.record(trail);
+    expect(told).toEqual([false, true]);
+    const whole = text.split('\n').filter((line) => line.endsWith('}'));
+    expect(whole.length).toBeGreaterThanOrEqual(2);
+    for (const line of whole) JSON.parse(line);
+  });
+});
