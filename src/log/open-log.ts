@@ -37,7 +37,7 @@ export interface LogOptions {
   readonly limits?: Partial<SequencerLimits> | undefined;
   /** Makes those who cosign checkpoints, each time that the log is opened; they are closed with it. */
   readonly witnesses?: (() => Witnesses) | undefined;
-  /** Milliseconds from a commit to its publication; 100 unless set. */
+  /** Milliseconds from a commit to its publication; 250 unless set. */
   readonly publicationDelay?: number | undefined;
   /** Milliseconds after which an idle log signs a fresh tree head; 60,000 unless set. */
   readonly refresh?: number | undefined;

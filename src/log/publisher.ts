@@ -39,7 +39,7 @@ export interface PublisherOptions {
   readonly take?: ((publication: Publication) => boolean) | undefined;
   /** Makes the entries below `size` findable, before the checkpoint that covers them is seen. */
   readonly index: (size: number) => Promise<void>;
-  /** Milliseconds from a commit to its publication, in which further commits join; 100 unless set. */
+  /** Milliseconds from a commit to its publication, in which further commits join; 250 unless set. */
   readonly delay?: number | undefined;
   /** Milliseconds after which an idle log signs a fresh tree head; 60,000 unless set. */
   readonly refresh?: number | undefined;
@@ -91,7 +91,7 @@ export class Publisher {
   notify(): void {
     if (this.#due || this.#closed) return;
     this.#due = true;
-    this.#plan(this.#options.delay ?? 100);
+    this.#plan(this.#options.delay ?? 250);
   }
 
   /** Resolves once a checkpoint covers the entry; does not hasten it. Rejects when the log closes before. */

@@ -31,16 +31,18 @@ const write = promisify(fs.write) as unknown as (
 /** Bytes that reach the page cache sooner than another thread could be woken for them; the wait is in the sync that follows. */
 const SMALL_WRITE = 2 ** 16;
 
+// Opening, closing and renaming touch names in memory and are over sooner than another thread could be woken for them;
+// what waits for the disk is a sync, and syncs have threads of their own.
 export const systemDisk: Disk = {
-  open: promisify(fs.open),
-  close: promisify(fs.close),
+  open: async (path, flags, mode) => fs.openSync(path, flags, mode),
+  close: async (fd) => fs.closeSync(fd),
   write: async (fd, bytes, position) =>
     bytes.length <= SMALL_WRITE
       ? fs.writeSync(fd, bytes, 0, bytes.length, position)
       : (await write(fd, bytes, 0, bytes.length, position)).bytesWritten,
   syncData: promisify(fs.fdatasync),
   sync: promisify(fs.fsync),
-  rename: fs.promises.rename,
+  rename: async (from, to) => fs.renameSync(from, to),
   remove: (path) => fs.promises.rm(path, { force: true }),
   list: (folder) => fs.promises.readdir(folder),
   makeFolder: async (path) => void (await fs.promises.mkdir(path, { recursive: true, mode: 0o755 })),
