@@ -29,7 +29,7 @@ beforeAll(async () => {
 async function findings(change: (disk: FakeDisk) => void): Promise<readonly Finding[]> {
   const disk = rig.disk.copy();
   change(disk);
-  const publicKey = parsePublicKey(rig.signer.publicKey);
+  const publicKey = parsePublicKey(rig.ledger.signer.publicKey);
   const before = disk.paths;
   const report = await fsckDisk(disk, { publicKey, guard: '/guard', store: '/public', journal: '/journal' });
   expect(disk.paths).toEqual(before);
@@ -105,7 +105,7 @@ describe('fsck from outside', () => {
   async function look(
     change: (path: string, bytes: Bytes | undefined) => Bytes | undefined,
   ): Promise<readonly Finding[]> {
-    const publicKey = parsePublicKey(rig.signer.publicKey);
+    const publicKey = parsePublicKey(rig.ledger.signer.publicKey);
     const head = await verifyCheckpoint(nativeVerifier, sha256, publicKey, log.reader.checkpoint());
     if (head === undefined) throw new Error('the checkpoint does not verify');
     const get = async (path: string): Promise<Bytes | undefined> => {
