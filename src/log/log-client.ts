@@ -1,17 +1,17 @@
 // Log client: a log read from outside, as a monitor reads it; believes nothing that it has not recomputed.
 
-import { type Bytes, concat, equal, fromBase64 } from '../encoding/bytes.ts';
+import { type Bytes, equal, fromBase64 } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
-import { uint, vector } from '../encoding/tls.ts';
 import { type PublicKey, parsePublicKey } from '../key/public-key.ts';
 import type { SignatureVerifier } from '../key/verifier.ts';
-import { logIdOf, parseCheckpoint, type SignedTreeHead, treeHeadInput, treeHeadOf } from './checkpoint.ts';
+import { type Checkpoint, parseCheckpoint, type SignedTreeHead, verifyCheckpoint } from './checkpoint.ts';
+import { beginningOf, readDataTile, type TileLeaf } from './entry.ts';
 import type { Sct } from './log.ts';
-import { leafHash } from './merkle.ts';
+import { type Frontier, leafHash, rootOf, subtreesOf, type TreeHead } from './merkle.ts';
 import { parseNote } from './note.ts';
-import { Prover, rootOfInclusion } from './proof.ts';
-import { readDigitallySigned } from './signature.ts';
-import { tilePath } from './tile.ts';
+import { Prover, rootOfInclusion, verifyConsistency } from './proof.ts';
+import { sctInput, verifySct } from './sct.ts';
+import { hashesAt, subtreeHash, TILE_HEIGHT, TILE_WIDTH, type TileAddress, tilePath } from './tile.ts';
 
 /** What a client must know of a log beforehand. */
 export interface KnownLog {
@@ -35,84 +35,140 @@ export interface LogClientOptions {
   readonly verifier: SignatureVerifier;
 }
 
+/** A checkpoint whose signature by the log was verified. */
+export interface VerifiedCheckpoint extends SignedTreeHead, Checkpoint {
+  /** The signed note. */
+  readonly note: Bytes;
+}
+
 export class LogClient {
+  readonly log: KnownLog;
   readonly #options: LogClientOptions;
   readonly #key: PublicKey;
-  readonly #logId: Bytes;
   readonly #prover: Prover;
 
   constructor(options: LogClientOptions) {
+    this.log = options.log;
     this.#options = options;
     this.#key = parsePublicKey(options.log.publicKey);
-    this.#logId = logIdOf(options.sha256, options.log.publicKey);
-    this.#prover = new Prover(options.sha256, async (address) => {
-      const path = tilePath(address);
-      const tile = await options.get(path);
-      if (tile === undefined) throw new LogMistrust(`the log signed a tree whose ${path} it does not show`);
-      return tile;
-    });
+    this.#prover = new Prover(options.sha256, (address) => this.tile(address));
   }
 
-  /** The newest tree head, its signature verified. Throws a LogMistrust. */
-  async treeHead(): Promise<SignedTreeHead> {
-    const { get, log, sha256 } = this.#options;
-    const bytes = await get('checkpoint');
-    const note = bytes === undefined ? undefined : parseNote(bytes);
-    if (note === undefined) throw new LogMistrust('the log shows no well-formed checkpoint');
-    if (parseCheckpoint(note.text)?.origin !== log.origin)
-      throw new LogMistrust('the checkpoint is of another log');
-    const head = treeHeadOf(sha256, note, this.#logId);
-    if (head === undefined) throw new LogMistrust('the checkpoint carries no signature of the log');
-    if (!(await this.#verify(treeHeadInput(head, head.timestamp), head.signature))) {
-      throw new LogMistrust("the checkpoint's signature does not verify");
-    }
-    return head;
+  /** The newest checkpoint, its signature verified. Throws a LogMistrust. */
+  async treeHead(): Promise<VerifiedCheckpoint> {
+    const note = await this.#options.get('checkpoint');
+    if (note === undefined) throw new LogMistrust('the log shows no checkpoint');
+    return this.verify(note);
+  }
+
+  /** A checkpoint by its bytes. Throws a LogMistrust when it is malformed, of another log, or not signed by this one. */
+  async verify(note: Bytes): Promise<VerifiedCheckpoint> {
+    const { log, sha256, verifier } = this.#options;
+    const text = parseNote(note)?.text;
+    const checkpoint = text === undefined ? undefined : parseCheckpoint(text);
+    if (checkpoint === undefined) throw new LogMistrust('the log shows no well-formed checkpoint');
+    if (checkpoint.origin !== log.origin) throw new LogMistrust('the checkpoint is of another log');
+    const head = await verifyCheckpoint(verifier, sha256, this.#key, note);
+    if (head === undefined) throw new LogMistrust('the checkpoint carries no good signature of the log');
+    return { ...head, note };
+  }
+
+  /** A tile of that width, from the fuller one where the log has that by now. Throws a LogMistrust where there is none. */
+  async tile(address: TileAddress): Promise<Bytes> {
+    const { get } = this.#options;
+    const path = tilePath(address);
+    const exact = await get(path);
+    if (exact !== undefined) return exact;
+    const full =
+      address.width === TILE_WIDTH ? undefined : await get(tilePath({ ...address, width: TILE_WIDTH }));
+    if (full === undefined) throw new LogMistrust(`the log signed a tree whose ${path} it does not show`);
+    return decoded(path, () => beginningOf(full, address));
+  }
+
+  /** The entries of a data tile, which nothing vouches for yet. Throws a LogMistrust when they are malformed. */
+  async entries(index: number, width: number): Promise<readonly TileLeaf[]> {
+    const address = { level: 'data', index, width } as const;
+    const tile = await this.tile(address);
+    const path = tilePath(address);
+    const entries = decoded(path, () => readDataTile(tile));
+    if (entries.length !== width)
+      throw new LogMistrust(`${path} holds ${entries.length} entries where ${width} belong`);
+    return entries.map(({ entry }) => entry);
   }
 
   /** Whether the log signed the SCT for the precertificate (RFC 6962 section 3.2). */
-  async verifySct(sct: Sct, issuerKeyHash: Uint8Array, tbs: Uint8Array): Promise<boolean> {
-    if (!equal(sct.logId, this.#logId)) return false;
-    return this.#verify(merkleTreeLeafOf(sct, issuerKeyHash, tbs), sct.signature);
+  verifySct(sct: Sct, issuerKeyHash: Bytes, tbs: Bytes): Promise<boolean> {
+    const { verifier, sha256 } = this.#options;
+    return verifySct(verifier, sha256, this.#key, { issuerKeyHash, tbs }, sct);
   }
 
   /** Recomputes the inclusion of the entry behind an SCT in `head`; the number of hashes it took. Throws a LogMistrust. */
   async verifyInclusion(
-    head: SignedTreeHead,
+    head: TreeHead,
     index: number,
     sct: Sct,
-    issuerKeyHash: Uint8Array,
-    tbs: Uint8Array,
+    issuerKeyHash: Bytes,
+    tbs: Bytes,
   ): Promise<number> {
-    const { sha256 } = this.#options;
-    const leaf = leafHash(sha256, merkleTreeLeafOf(sct, issuerKeyHash, tbs));
-    const proof = await this.#prover.inclusion(index, head.size);
-    const root = rootOfInclusion(sha256, leaf, index, head.size, proof);
-    if (root === undefined || !equal(root, head.root)) {
-      throw new LogMistrust(
-        `the certificate does not stand at index ${index} of the tree that the log signed`,
-      );
-    }
-    return proof.length;
+    const leaf = leafHash(this.#options.sha256, sctInput({ issuerKeyHash, tbs }, sct));
+    return (await this.proveInclusion(head, index, leaf)).length;
   }
 
-  async #verify(input: Uint8Array, signature: Uint8Array): Promise<boolean> {
-    const signed = readDigitallySigned(signature);
-    if (signed === undefined) return false;
-    return this.#options.verifier.verify(this.#key, 'SHA-256', input, signed.signature);
+  /** The proof that a leaf hash stands at that index of `head`. Throws a LogMistrust when it does not. */
+  async proveInclusion(head: TreeHead, index: number, leaf: Bytes): Promise<readonly Bytes[]> {
+    const proof = await this.#proof(() => this.#prover.inclusion(index, head.size));
+    const root = rootOfInclusion(this.#options.sha256, leaf, index, head.size, proof);
+    if (root !== undefined && equal(root, head.root)) return proof;
+    throw new LogMistrust(`the entry does not stand at index ${index} of the tree that the log signed`);
+  }
+
+  /** Throws a LogMistrust unless the tree of `older` is proven to be the beginning of that of `newer`. */
+  async requireConsistency(older: TreeHead, newer: TreeHead): Promise<void> {
+    const proof = await this.#proof(() => this.#prover.consistency(older.size, newer.size));
+    const { sha256 } = this.#options;
+    if (!verifyConsistency(sha256, older.size, older.root, newer.size, newer.root, proof))
+      throw new LogMistrust(
+        `the tree of ${newer.size} entries that the log signed does not continue that of ${older.size}`,
+      );
+  }
+
+  /** What growing the tree of `head` takes. Throws a LogMistrust when the tiles are of another tree. */
+  async frontier(head: TreeHead): Promise<Frontier> {
+    const { sha256 } = this.#options;
+    const nodes: Bytes[] = [];
+    for (const { height, index } of subtreesOf(head.size)) {
+      const level = Math.floor(height / TILE_HEIGHT);
+      const span = 2 ** (height % TILE_HEIGHT);
+      const first = index * span;
+      const tile = Math.floor(first / TILE_WIDTH);
+      const width = Math.min(TILE_WIDTH, hashesAt(level, head.size) - tile * TILE_WIDTH);
+      const bytes = await this.tile({ level, index: tile, width });
+      const at = first % TILE_WIDTH;
+      nodes.push(decoded('a tile', () => subtreeHash(sha256, bytes, at, at + span)));
+    }
+    const frontier = { size: head.size, nodes };
+    if (equal(rootOf(sha256, frontier), head.root)) return frontier;
+    throw new LogMistrust(`the tiles of the log are not those of the tree of ${head.size} that it signed`);
+  }
+
+  /** A tile that is too short is the log's fault, not ours. */
+  async #proof(make: () => Promise<Bytes[]>): Promise<readonly Bytes[]> {
+    try {
+      return await make();
+    } catch (error) {
+      if (error instanceof RangeError) throw new LogMistrust(`a tile is malformed: ${error.message}`);
+      throw error;
+    }
   }
 }
 
-/** MerkleTreeLeaf of a precertificate, rebuilt from the certificate: what the SCT signs, too. */
-export function merkleTreeLeafOf(sct: Sct, issuerKeyHash: Uint8Array, tbs: Uint8Array): Bytes {
-  return concat(
-    uint(0, 1), // v1
-    uint(0, 1), // timestamped_entry; in the SCT's input, certificate_timestamp
-    uint(sct.timestamp, 8),
-    uint(1, 2), // precert_entry
-    issuerKeyHash,
-    vector(tbs, 3),
-    vector(sct.extensions, 2),
-  );
+function decoded<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RangeError) throw new LogMistrust(`${path} is malformed: ${error.message}`);
+    throw error;
+  }
 }
 
 /** Reads GET /.well-known/mayfly/log.json; undefined when it is not that. */
