@@ -45,11 +45,11 @@ export class AuditLog implements Audit {
   record(trail: Trail, failure?: unknown): void | Promise<void> {
     const { required, claims } = this.#options;
     const written = this.#add(`${JSON.stringify(auditLine(trail, failure, claims, sha256))}\n`);
-    if (required && failure === undefined)
-      return written.catch((cause: unknown) => {
-        throw new Problem('audit_unavailable', { cause });
-      });
-    written.catch(() => {}); // onState was told
+    const told = written.catch((cause: unknown) => {
+      // A refusal stands whether it is recorded or not, and onState was told.
+      if (required && failure === undefined) throw new Problem('audit_unavailable', { cause });
+    });
+    return required ? told : undefined;
   }
 
   /** Resolves when everything recorded so far is written. */

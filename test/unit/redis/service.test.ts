@@ -1,0 +1,129 @@
+// Whole instances, each a process of its own, on one real Redis: a limit is one for all of them.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { entryOf } from '../../fakes/instance.ts';
+import { type FakeIssuer, startIssuer } from '../../fakes/issuer.ts';
+import { type RunningServer, serve } from '../../fakes/process.ts';
+import { type RedisServer, startRedis } from '../../fakes/redis.ts';
+import { request } from '../../fakes/signing-client.ts';
+import { describeWith } from '../../fakes/skip.ts';
+
+const RUNS = process.env['MAYFLY_TESTS_FULL'] === undefined ? 5 : 100;
+const CLIENTS = 64;
+const BURST = 40;
+
+describeWith('redis', 'two instances on one Redis', () => {
+  let redis: RedisServer;
+  let people: FakeIssuer;
+  let folder: string;
+  let instances: readonly RunningServer[];
+
+  beforeAll(async () => {
+    redis = await startRedis();
+    people = await startIssuer({ claims: { email_verified: true } });
+    folder = mkdtempSync(join(tmpdir(), 'mayfly-redis-service-'));
+    const config = join(folder, 'mayfly.yaml');
+    const settings = {
+      log: 'none',
+      'rate-limits': {
+        backend: 'redis',
+        'redis-url': redis.url,
+        'on-backend-error': 'closed',
+        defaults: { 'certificates-per-identity': { burst: BURST, count: 1, period: '24h' } },
+      },
+      issuers: [entryOf({ issuer: people, type: 'email', replay: 'same-key' })],
+    };
+    writeFileSync(config, stringify(settings));
+    instances = await Promise.all([0, 1].map(() => serve(['--config', config, '--ephemeral'])));
+    // Both have read the issuer's keys and spoken to Redis before it counts.
+    for (const { url } of instances)
+      await request(url, { token: await people.sign({ email: 'first@example.com' }) });
+  });
+  afterAll(async () => {
+    await Promise.all(instances.map((instance) => instance.stop()));
+    await people.close();
+    await redis.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  it.each(Array.from({ length: RUNS }, (_, run) => run))(
+    `${CLIENTS} clients at once, burst ${BURST}: exactly that many certificates (run %i)`,
+    async (run) => {
+      const email = `run-${run}@example.com`;
+      const statuses = await Promise.all(
+        Array.from({ length: CLIENTS }, async (_, client) => {
+          const { url } = instances[client % 2] ?? { url: '' };
+          // Each with a token of its own: a token that is shared is what replay rules are about.
+          const token = await people.sign({ email, jti: `${run}-${client}` });
+          return (await request(url, { token })).status;
+        }),
+      );
+      expect(statuses.filter((status) => status === 200)).toHaveLength(BURST);
+      expect(statuses.filter((status) => status === 429)).toHaveLength(CLIENTS - BURST);
+    },
+  );
+
+  it('a token that one of them took for a key, the other takes for no other', async () => {
+    const [one, two] = instances;
+    const token = await people.sign({ email: 'replay@example.com' });
+    expect((await request(one?.url ?? '', { token })).status).toBe(200);
+    expect((await request(two?.url ?? '', { token })).status).toBe(200);
+    const stolen = await request(two?.url ?? '', { token, key: 'P-384' });
+    expect(stolen.json).toMatchObject({ code: 3, details: [{ reason: 'TOKEN_REPLAYED' }, {}] });
+  });
+
+  it('nothing of a token stands in Redis in clear', async () => {
+    const keys = await redis.admin.keys('*');
+    expect(keys.length).toBeGreaterThan(RUNS);
+    const values = await Promise.all(keys.map(async (key) => redis.admin.get(key)));
+    const text = [...keys, ...values].join('\n');
+    for (const claim of ['example', people.url, 'subject', 'run-0']) expect(text).not.toContain(claim);
+  });
+
+  it('one line tells that Redis is away, one that it is back, however many ask meanwhile', async () => {
+    const [one] = instances;
+    if (one === undefined) throw new Error('no instance');
+    await redis.kill();
+    const ask = async () => request(one.url, { token: await people.sign({ email: 'away@example.com' }) });
+    const away = await Promise.all(Array.from({ length: 10 }, ask));
+    for (const { status, json } of away) {
+      expect(status).toBe(503);
+      expect(json).toMatchObject({ details: [{ reason: 'LIMITER_UNAVAILABLE' }] });
+    }
+    const metrics = async () => (await fetch(one.metricsUrl)).text();
+    expect(await metrics()).toContain('mayfly_ratelimit_backend_up 0');
+    await redis.restart();
+    await one.saying(/Redis answers again/);
+    expect((await ask()).status).toBe(200);
+    expect(await metrics()).toContain('mayfly_ratelimit_backend_up 1');
+    expect(await metrics()).toContain('mayfly_ratelimit_backend_changes_total{state="unavailable"} 1');
+    const said = one.output.stderr.match(/rate limits: Redis \w+ \w+/g);
+    expect(said).toEqual(['rate limits: Redis does not', 'rate limits: Redis answers again']);
+  });
+});
+
+it('an instance whose Redis is absent starts all the same, and limits by itself', async () => {
+  const people = await startIssuer({ claims: { email: 'a@example.com', email_verified: true } });
+  const folder = mkdtempSync(join(tmpdir(), 'mayfly-redis-absent-'));
+  const config = join(folder, 'mayfly.yaml');
+  const rate = { burst: 4, count: 1, period: '24h' };
+  const limits = {
+    backend: 'redis',
+    'redis-url': 'redis://127.0.0.1:1',
+    defaults: { 'certificates-per-identity': rate },
+  };
+  const issuers = [entryOf({ issuer: people, type: 'email' })];
+  writeFileSync(config, stringify({ log: 'none', 'rate-limits': limits, issuers }));
+  const instance = await serve(['--config', config, '--ephemeral']);
+  const token = await people.sign();
+  const statuses: number[] = [];
+  for (let i = 0; i < 4; i++) statuses.push((await request(instance.url, { token })).status);
+  expect(statuses).toEqual([200, 200, 429, 429]); // its half of the burst
+  await instance.stop();
+  await people.close();
+  rmSync(folder, { recursive: true });
+});
