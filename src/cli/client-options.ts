@@ -72,11 +72,16 @@ export async function report(
     const { lines, object } = await work();
     process.stdout.write(`${json === true ? JSON.stringify(object, null, 2) : lines.join('\n')}\n`);
   } catch (failure) {
-    if (!(failure instanceof ClientError)) throw failure;
-    const { code } = failure;
-    const message = printable(failure.message);
+    const { code, message } = told(failure);
     if (json === true) process.stdout.write(`${JSON.stringify({ ok: false, code, message }, null, 2)}\n`);
     else process.stderr.write(`mayfly: ${message}\n`);
     process.exitCode = failure instanceof SignatureFlaw ? EXIT_FLAW : EXIT_OBSTACLE;
   }
+}
+
+/** Whatever else is thrown is a mistake of ours, and says nothing about a signature either. */
+function told(failure: unknown): { readonly code: string; readonly message: string } {
+  if (failure instanceof ClientError) return { code: failure.code, message: printable(failure.message) };
+  const text = failure instanceof Error ? failure.message : 'nothing is known of it';
+  return { code: 'internal', message: `an unexpected failure: ${printable(text)}` };
 }

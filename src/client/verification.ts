@@ -58,10 +58,14 @@ export function whoSigned(signed: SignedArtifact): Signer {
   const times = timesOf(bundle);
   checkDigest(bundle, artifact);
   checkCryptographically(signed, leaf, times);
+  const identity = leaf.san?.value;
+  const issuer = leaf.attributes.get(8) ?? leaf.attributes.get(1);
+  if (identity === undefined || issuer === undefined)
+    throw flaw('bundle_unsuitable', 'the certificate names nobody, or not whose word that is');
   const statement = statementOf(bundle, artifact);
   return {
-    identity: leaf.san?.value ?? '',
-    issuer: leaf.attributes.get(8) ?? leaf.attributes.get(1) ?? '',
+    identity,
+    issuer,
     leaf,
     signedAt: new Date(Math.min(...times)),
     ...(statement === undefined ? {} : { statement }),
