@@ -1,6 +1,6 @@
 // gRPC as @grpc/grpc-js sees it, in clear and over TLS: the same certificates and the same refusals as over REST.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -272,6 +272,27 @@ test('GetTrustBundle and GetConfiguration say what REST says', async () => {
 
 test.each(['', 'dev.sigstore.fulcio.v2.CA', 'anything'])('health of "%s" is SERVING', async (service) => {
   expect((await client.check(service)).status).toBe(Status.SERVING);
+});
+
+test.each([
+  ['behind a listed proxy', { 'trusted-proxies': ['127.0.0.0/8'] }, '198.51.100.7'],
+  ['without one', {}, '127.0.0.1'],
+])('who asks is known, over HTTP/2 and HTTP/1.1: %s', async (_, settings, address) => {
+  const folder = mkdtempSync(join(tmpdir(), 'mayfly-grpc-audit-'));
+  const file = join(folder, 'audit.jsonl');
+  const audited = await startInstance({ settings: { ...settings, audit: { file } } });
+  const metadata = { 'x-forwarded-for': '198.51.100.7', 'x-request-id': 'one' };
+  const caller = new GrpcClient(audited.service.grpcUrl);
+  expect((await refusalOf(caller.sign({}, metadata))).code).toBe(3);
+  const transport = createConnectTransport({ baseUrl: audited.service.grpcUrl, httpVersion: '1.1' });
+  const over = createClient(CA, transport).createSigningCertificate({}, { headers: metadata });
+  await expect(over).rejects.toThrow('identity token');
+  caller.close();
+  await audited.close();
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
+  const line = expect.objectContaining({ address, request_id: 'one', reason: 'TOKEN_MISSING' });
+  expect(lines.map((text): unknown => JSON.parse(text))).toEqual([line, line]);
+  rmSync(folder, { recursive: true });
 });
 
 describe('over TLS', () => {
