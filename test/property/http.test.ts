@@ -3,7 +3,7 @@
 
 import { connect } from 'node:net';
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { KINDS } from '../contract/kinds.ts';
 import { World } from '../contract/world.ts';
 import { type Answer, send } from '../fakes/client.ts';
@@ -13,15 +13,25 @@ import { signingRequest } from '../fakes/signing-request.ts';
 import { ACCEPTED, pemOf, spkiOf } from '../vectors/key-pairs.ts';
 
 const FULL = process.env['MAYFLY_TESTS_FULL'] !== undefined;
+if (FULL) vi.setConfig({ testTimeout: 1_200_000 });
+
 const runs = (count: number) => ({ numRuns: FULL ? count * 25 : count });
 
 const PATHS = ['/api/v2/signingCert', '/api/v1/signingCert', '/api/v2/trustBundle', '/api/v2/configuration'];
+
+/** Failed proofs are counted even where limits are off. */
+const UNLIMITED = Object.fromEntries(
+  [
+    ...['certificates-per-identity', 'certificates-per-owner', 'certificates-per-issuer'],
+    ...['failures-per-address', 'failed-proofs-per-identity'],
+  ].map((name) => [name, { burst: 1_000_000, count: 1_000_000, period: '1h' }]),
+);
 
 const MARK = 'the part that is replaced';
 
 let world: World;
 beforeAll(async () => {
-  world = await World.open(startConfigured, { 'rate-limits': 'off' });
+  world = await World.open(startConfigured, { 'rate-limits': { defaults: UNLIMITED } });
 });
 afterAll(() => world.close());
 

@@ -3,7 +3,7 @@
 import { createHash, createPublicKey, sign, verify, X509Certificate } from 'node:crypto';
 import { fromBER, ObjectIdentifier, OctetString, Sequence, Utf8String } from 'asn1js';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { attributeExtensions } from '../../src/certificate/extension.ts';
 import { instantOf } from '../../src/clock.ts';
 import { issue } from '../../src/issuance.ts';
@@ -13,6 +13,8 @@ import { openLine, type TestLine } from '../fakes/line.ts';
 import { keyPair, spkiOf } from '../vectors/key-pairs.ts';
 
 const FULL = process.env['MAYFLY_TESTS_FULL'] !== undefined;
+if (FULL) vi.setConfig({ testTimeout: 1_200_000 });
+
 const NOW = Date.UTC(2026, 10, 24, 12, 0, 0, 500);
 const POISON = '1.3.6.1.4.1.11129.2.4.3';
 
