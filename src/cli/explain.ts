@@ -4,10 +4,8 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { printable } from '../certificate/plain-words.ts';
 import { systemClock } from '../clock.ts';
-import type { Settings } from '../config/settings.ts';
 import { type Explanation, explain } from '../explanation.ts';
-import type { Trust } from '../issuance.ts';
-import { IssuerDirectory } from '../token/issuer.ts';
+import { trustOf } from '../node/trust-in-force.ts';
 import { loadSettings } from './options.ts';
 
 interface ExplainFlags {
@@ -41,16 +39,6 @@ function run({ config, tokenFile, json }: ExplainFlags): void {
     process.stderr.write(`${failure instanceof Error ? failure.message : 'an unknown failure'}\n`);
     process.exitCode = 2;
   }
-}
-
-function trustOf({ issuers }: Settings): Trust {
-  return {
-    issuers: new IssuerDirectory(issuers.map(({ issuer }) => issuer)),
-    providers: new Map(issuers.map(({ issuer, provider }) => [issuer, provider])),
-    policies: new Map(
-      issuers.flatMap(({ issuer, policy }) => (policy === undefined ? [] : [[issuer, policy]])),
-    ),
-  };
 }
 
 const WIDTH = 10;

@@ -30,6 +30,18 @@ export function inClusterIssuers(
   return new Set(own.map(({ url }) => url));
 }
 
+/** For the issuers that are configured at the time, by `isKubernetes` told apart. */
+export function inClusterCredentials(
+  issuers: () => readonly Issuer[],
+  isKubernetes: (issuer: Issuer) => boolean,
+): IssuerCredentials {
+  return {
+    presentTo(url, issuer) {
+      return new InClusterCredentials(inClusterIssuers(issuers(), isKubernetes)).presentTo(url, issuer);
+    },
+  };
+}
+
 export interface InClusterOptions {
   /** The first that exists is taken. */
   readonly caFiles?: readonly string[];

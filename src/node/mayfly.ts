@@ -16,8 +16,10 @@ import type { Issuer } from '../token/issuer.ts';
 import { IssuerKeys } from '../token/issuer-keys.ts';
 import { VERSION } from '../version.ts';
 import { openAdmission } from './admission.ts';
+import { originOf } from './builtin-log.ts';
 import { facesOf } from './faces.ts';
 import { NodeFetcher } from './fetcher.ts';
+import { inClusterCredentials } from './in-cluster.ts';
 import { type ExistingCa, ephemeralInstance, type Instance, openInstance } from './instance.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -64,17 +66,18 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
   for (const warning of instance.warnings) logger.warn(warning);
   if (settings.frozen !== undefined && settings.frozen.size > 0)
     logger.warn({ frozen: [...settings.frozen] }, 'no certificates for frozen issuers');
+  const types = new WeakMap<Issuer, string>(); // of requests under way, too, whose entry is configured no more
+  const metrics = createMetrics(VERSION, instance.authority, (issuer) => types.get(issuer) ?? '');
   const { log, builtin, external } = await openTransparency({
     settings,
     instance,
-    origin: `${publicUrl.replace(/^https?:\/\//, '')}/log`,
+    origin: originOf(publicUrl),
     clock,
     logger,
+    registry: metrics.registry,
   });
   await using opened = new AsyncDisposableStack(); // closes the log when a later part cannot be opened
   opened.defer(async () => builtin?.close());
-  const types = new WeakMap<Issuer, string>(); // of requests under way, too, whose entry is configured no more
-  const metrics = createMetrics(VERSION, instance.authority, (issuer) => types.get(issuer) ?? '');
   const oversight = await openOversight(settings, { logger, metrics });
   opened.defer(() => oversight.close());
   const admission = await openAdmission(settings, { logger, registry: metrics.registry });
@@ -83,6 +86,10 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
   const keysets = new IssuerKeys({
     fetcher: new NodeFetcher(),
     clock,
+    credentials: inClusterCredentials(
+      () => inForce.settings.issuers.map(({ issuer }) => issuer),
+      (issuer) => types.get(issuer) === 'kubernetes',
+    ),
     observe: (issuer, fault) => {
       if (fault !== undefined)
         logger.warn({ issuer: issuer.name, fault: fault.message }, "an issuer's keys could not be fetched");
