@@ -34,8 +34,11 @@ export interface CreateOptions {
 export interface EmbeddedMayfly {
   /** For `app.route('/', mayfly.app)` of another Hono app. Clients want it at the root of a host. */
   readonly app: Hono;
-  /** For any server that speaks Request and Response. */
-  fetch(request: Request): Promise<Response>;
+  /**
+   * For any server that speaks Request and Response. `environment` is what @hono/node-server hands on: without it clients
+   * have no address to be told apart by while their tokens are not yet proven.
+   */
+  fetch(request: Request, environment?: object): Promise<Response>;
   /** Prometheus's text format. */
   metrics(): Promise<string>;
   /** Publishes the log and lets go of the data folder; stop sending requests first. */
@@ -44,9 +47,8 @@ export interface EmbeddedMayfly {
 }
 
 /**
- * The routes of an instance, without listeners; TLS, addresses and draining are the server's. The limiter goes by what
- * a token says, not by addresses. Throws SettingsError with every mistake of the configuration, and an Error with a
- * sentence when something that it names cannot be used.
+ * The routes of an instance, without listeners; TLS, addresses and draining are the server's. Throws SettingsError with
+ * every mistake of the configuration, and an Error with a sentence when something that it names cannot be used.
  */
 export async function createMayfly(options: CreateOptions): Promise<EmbeddedMayfly> {
   const { url, configuration = {}, data, logger = silentLogger } = options;
@@ -56,7 +58,7 @@ export async function createMayfly(options: CreateOptions): Promise<EmbeddedMayf
   const mayfly = await openMayfly({ settings, kind: 'serve', ephemeral, logger }, publicUrl);
   return {
     app: mayfly.app,
-    fetch: async (request) => mayfly.app.fetch(request),
+    fetch: async (request, environment) => mayfly.app.fetch(request, environment),
     metrics: () => mayfly.metrics.text(),
     close: mayfly.close,
     [Symbol.asyncDispose]: mayfly.close,
