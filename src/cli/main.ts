@@ -15,6 +15,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   verify: async () => (await import('./verify.ts')).verifyCommand(),
   attest: async () => (await import('./attest.ts')).attestCommand(),
   trust: async () => (await import('./trust.ts')).trustCommand(),
+  init: async () => (await import('./init.ts')).initCommand(),
+  config: async () => (await import('./config.ts')).configCommand(),
+  issuer: async () => (await import('./issuer.ts')).issuerCommand(),
+  inspect: async () => (await import('./inspect.ts')).inspectCommand(),
+  ca: async () => (await import('./ca.ts')).caCommand(),
   policy: async () => (await import('./policy.ts')).policyCommand(),
   explain: async () => (await import('./explain.ts')).explainCommand(),
 };

@@ -17,10 +17,12 @@ export interface Mistake {
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
   readonly mistakes: readonly Mistake[];
+  readonly fileName: string;
 
   constructor(mistakes: readonly Mistake[], fileName: string) {
     super(format(mistakes, fileName));
     this.mistakes = mistakes;
+    this.fileName = fileName;
   }
 }
 

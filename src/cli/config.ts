@@ -1,0 +1,96 @@
+// config: the configuration file checked, shown as it is in force, and described for editors.
+
+import { Command } from 'commander';
+import { stringify } from 'yaml';
+import { effectiveSettings } from '../config/effective-settings.ts';
+import { jsonSchema } from '../config/json-schema.ts';
+import { format, type Mistake, SettingsError } from '../config/mistake.ts';
+import { loadKinds } from '../node/shipped-configuration.ts';
+import { addServeFlags, loadSettings, type ServeFlags } from './options.ts';
+import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
+
+export function configCommand(): Command {
+  return new Command('config')
+    .description('check, show or describe the configuration')
+    .addCommand(checkCommand())
+    .addCommand(showCommand())
+    .addCommand(schemaCommand());
+}
+
+interface CheckFlags extends JsonFlag {
+  strict?: boolean;
+}
+
+function checkCommand(): Command {
+  const command = new Command('check')
+    .description('tell every mistake in a configuration file, and what works but not as it should')
+    .argument(
+      '[file]',
+      'a Mayfly or Fulcio configuration file (default: ./mayfly.yaml, else the shipped one)',
+    )
+    .option('--strict', 'a warning counts as a mistake');
+  return addOutcome(command, 'the file can be used', 'it has mistakes').action(
+    (file: string | undefined, flags: CheckFlags) => tell(flags, () => check(file, flags.strict === true)),
+  );
+}
+
+function check(file: string | undefined, strict: boolean): Outcome {
+  const flags: ServeFlags = { ephemeral: true, ...(file !== undefined && { config: file }) };
+  try {
+    const { settings, warnings, fileName } = loadSettings(flags);
+    const count = settings.issuers.length;
+    const ok = !strict || warnings.length === 0;
+    const told = warnings.length === 0 ? [] : format(warnings, fileName).split('\n');
+    return {
+      lines: [...told, `${fileName}: ${ok ? 'can be used' : 'has warnings'}; ${issuers(count)}`],
+      object: { ok, file: fileName, issuers: count, mistakes: warnings.map(factsOf) },
+      exitCode: ok ? 0 : EXIT_FOUND_WRONG,
+    };
+  } catch (failure) {
+    if (!(failure instanceof SettingsError)) throw failure;
+    const errors = failure.mistakes.filter(({ severity }) => severity === 'error').length;
+    return {
+      lines: [...failure.message.split('\n'), `${errors} ${errors === 1 ? 'mistake' : 'mistakes'}`],
+      object: { ok: false, file: failure.fileName, mistakes: failure.mistakes.map(factsOf) },
+      exitCode: EXIT_FOUND_WRONG,
+    };
+  }
+}
+
+const issuers = (count: number): string =>
+  count === 0
+    ? 'it trusts no issuer, so every token is refused'
+    : `${count} ${count === 1 ? 'issuer' : 'issuers'}`;
+
+function factsOf({ path, line, column, message, severity }: Mistake): Mistake {
+  return {
+    severity,
+    path,
+    ...(line !== undefined && { line }),
+    ...(column !== undefined && { column }),
+    message,
+  };
+}
+
+function showCommand(): Command {
+  const command = addServeFlags(
+    new Command('show').description(
+      'print the settings that serve would run with: the file, the flags over it, and every default; no secrets',
+    ),
+  );
+  return addOutcome(command, 'printed', 'not used').action((flags: ServeFlags & JsonFlag) =>
+    tell(flags, () => {
+      const { settings } = loadSettings(flags);
+      const object = effectiveSettings(settings);
+      return { lines: [stringify(object, { lineWidth: 0 }).trimEnd()], object };
+    }),
+  );
+}
+
+function schemaCommand(): Command {
+  return new Command('schema')
+    .description('print the JSON Schema of the configuration file, for editors')
+    .action(() => {
+      process.stdout.write(jsonSchema(loadKinds()));
+    });
+}
