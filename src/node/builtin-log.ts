@@ -1,14 +1,17 @@
 // Built-in log: the log of an instance, in its data folder, in a bucket, or in memory.
 
 import { join } from 'node:path';
+import type { Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
-import type { S3Settings } from '../config/transparency-settings.ts';
+import type { S3Settings, TransparencySettings } from '../config/transparency-settings.ts';
 import type { LogOptions, OpenLog } from '../log/open-log.ts';
 import type { Credentials } from '../s3/bucket.ts';
 import { openFileLog, openMemoryLog } from './file-log.ts';
 import type { LogInstance } from './log-instance.ts';
+import { treeMetrics } from './log-metrics.ts';
 import type { Logger } from './logger.ts';
 import { openS3Log } from './s3-log.ts';
+import { witnessesOf } from './witnesses.ts';
 
 export interface BuiltinLogOptions {
   readonly instance: LogInstance;
@@ -16,8 +19,9 @@ export interface BuiltinLogOptions {
   readonly origin: string;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Where the log lies instead of in the data folder. */
-  readonly s3?: S3Settings | undefined;
+  readonly settings: TransparencySettings;
+  /** What the log and its witnesses tell of themselves. */
+  readonly registry: Registry;
 }
 
 /** Of the data folder: where the log lies in it. */
@@ -33,12 +37,22 @@ export function originOf(publicUrl: string): string {
   return `${publicUrl.replace(/^https?:\/\//, '')}${LOG_PATH}`;
 }
 
-export function openBuiltinLog({ instance, origin, clock, logger, s3 }: BuiltinLogOptions): Promise<OpenLog> {
+/** Throws an Error with a sentence for the operator when something that was configured cannot be used. */
+export async function openBuiltinLog(options: BuiltinLogOptions): Promise<OpenLog> {
+  const opened = await openWherever(options);
+  treeMetrics(options.registry, opened.reader);
+  return opened;
+}
+
+function openWherever(given: BuiltinLogOptions): Promise<OpenLog> {
+  const { instance, origin, clock, logger, settings, registry } = given;
+  const s3 = settings.log.kind === 'builtin' ? settings.log.s3 : undefined;
   const options: LogOptions = {
     origin,
     signer: instance.logSigner,
     cosigner: instance.noteSigner,
     clock,
+    witnesses: witnessesOf({ settings: settings.witnesses, logger, registry }),
     onError: (error) => logger.error({ err: error }, 'log'),
   };
   const { folder } = instance;

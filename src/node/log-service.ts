@@ -9,13 +9,12 @@ import { decodePem } from '../encoding/pem.ts';
 import { logRoutes } from '../http/log.ts';
 import { createLogApp, type LogAppDoor } from '../http/log-app.ts';
 import { submissionRoutes } from '../http/log-submission.ts';
-import type { OpenLog } from '../log/open-log.ts';
 import { Resubmissions } from '../log/resubmission.ts';
 import { Intake } from '../log/submission.ts';
 import { LOG_PATH, openBuiltinLog, originOf } from './builtin-log.ts';
 import { type FetchHandler, listen } from './http-server.ts';
 import { ephemeralLogInstance, type LogInstance, openLogInstance } from './log-instance.ts';
-import { type LogMetrics, submissionMetrics, treeMetrics } from './log-metrics.ts';
+import { type LogMetrics, submissionMetrics } from './log-metrics.ts';
 import type { MayflyOptions } from './mayfly.ts';
 import { sha256 } from './native-digest.ts';
 import { nativeRandom as random } from './native-random.ts';
@@ -51,15 +50,15 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
   opened.defer(() => server.close());
   const url = urlOf(settings.host, server.port);
   const publicUrl = settings.publicUrl ?? url;
-  const s3 = settings.log.kind === 'builtin' ? settings.log.s3 : undefined;
-  const log = await openBuiltinLog({ instance, origin: originOf(publicUrl), clock, logger, s3 });
+  const registry = new Registry();
+  const origin = originOf(publicUrl);
+  const log = await openBuiltinLog({ instance, origin, clock, logger, settings, registry });
   opened.defer(() => log.close());
 
   const resubmissions = new Resubmissions({ log: log.log, signer: instance.logSigner, sha256, clock });
   if (log.onOpened === undefined) await resubmissions.recall(log.reader);
   else log.onOpened(() => resubmissions.recall(log.reader));
-  const registry = new Registry();
-  const metrics = metricsOf(registry, log);
+  const metrics = metricsOf(registry);
   let draining = false;
   const prefix = `${publicUrl}${LOG_PATH}/`;
   const { errors } = settings;
@@ -142,9 +141,8 @@ async function instanceOf({ settings, kind, ephemeral }: MayflyOptions): Promise
   });
 }
 
-function metricsOf(registry: Registry, log: OpenLog): LogMetrics & Pick<LogAppDoor, 'onAnswer'> {
+function metricsOf(registry: Registry): LogMetrics & Pick<LogAppDoor, 'onAnswer'> {
   collectDefaultMetrics({ register: registry });
-  treeMetrics(registry, log.reader);
   const requests = new Counter({
     registers: [registry],
     name: 'http_requests_total',

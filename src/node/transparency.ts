@@ -1,5 +1,6 @@
 // Transparency: the log that an instance was configured with: built in, remote, or none.
 
+import type { Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
 import type { TransparencySettings } from '../config/transparency-settings.ts';
 import type { Log } from '../log/log.ts';
@@ -25,12 +26,15 @@ export interface TransparencyOptions {
   readonly origin: string;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly registry: Registry;
 }
 
 export async function openTransparency(options: TransparencyOptions): Promise<Transparency> {
   const { settings, logger } = options;
   requireRole(settings);
-  const { log: configured, logBearers } = settings;
+  const { log: configured, logBearers, witnesses } = settings;
+  if (witnesses.length > 0 && configured.kind !== 'builtin')
+    logger.warn('witnesses cosign the built-in log alone, and there is none');
   switch (configured.kind) {
     case 'none':
       return { log: undefined, builtin: undefined, external: [] };
@@ -39,7 +43,7 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
       return { log, builtin: undefined, external: known };
     }
     case 'builtin': {
-      const builtin = await openBuiltinLog({ ...options, s3: configured.s3 });
+      const builtin = await openBuiltinLog(options);
       return { log: builtin.log, builtin, external: [] };
     }
     default:

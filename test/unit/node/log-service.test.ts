@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
@@ -16,6 +17,8 @@ import { send } from '../../fakes/client.ts';
 import { KINDS, startInstance } from '../../fakes/instance.ts';
 import { type FakeIssuer, startIssuer } from '../../fakes/issuer.ts';
 import { type Issued, issue } from '../../fakes/signing-client.ts';
+import { startWitness, type WitnessedLogKey } from '../../fakes/witness.ts';
+import { hierarchy, precertificate } from '../log/precertificates.ts';
 import { sha256, temporaryFolder } from '../log/support.ts';
 
 const TOKEN = 'a-token-for-submissions';
@@ -185,5 +188,39 @@ describe('roles', () => {
     expect(await send(url, '/readyz')).toMatchObject({ status: 200, json: { status: 'READY' } });
     for (const path of ['/', '/api/v2/trustBundle', '/ct/v1/get-sth'])
       expect(await send(url, path)).toMatchObject({ status: 404, json: { code: 5 } });
+  });
+
+  it('log has its checkpoints cosigned by the witnesses that are configured', async () => {
+    const ca = hierarchy();
+    const data = `${temporaryFolder()}/data`;
+    const logs: WitnessedLogKey[] = [];
+    const witness = await startWitness('witness.example/w1', logs);
+    running.push(witness);
+    const log = await startLog(
+      {
+        logRoots: encodePem('CERTIFICATE', ca.root.der),
+        witnesses: [{ name: 'harbour', url: witness.url, key: witness.vkey }],
+      },
+      data,
+    );
+    const { origin } = await logOf(log);
+    const noteKey = createPublicKey(readFileSync(`${data}/log/note.key`, 'utf8'));
+    logs.push({ origin, ed25519: noteKey.export({ type: 'spki', format: 'der' }).subarray(-32) });
+    const chain = [precertificate(ca.issuing).der, ...ca.chain].map(base64);
+    const body = JSON.stringify({ chain });
+    const headers = { 'content-type': 'application/json' };
+    const answer = await send(log.url, '/log/ct/v1/add-pre-chain', { method: 'POST', body, headers });
+    expect(answer.status).toBe(200);
+    await log.published(0);
+    expect(witness.hasCosigned((await send(log.url, '/log/checkpoint')).text)).toBe(true);
+    const { text } = await send(log.metricsUrl, '/metrics');
+    expect(text).toContain('mayfly_witness_requests_total{witness="harbour",result="cosigned"} 1');
+    expect(text).toContain('mayfly_witness_cosigned_size{witness="harbour"} 1');
+  });
+
+  it('log does not start with a verifier key that is none', async () => {
+    const { root } = await newAuthority();
+    const witnesses = [{ name: 'w', url: 'http://127.0.0.1:1', key: 'w+00000000+BAAA' }];
+    await expect(startLog({ logRoots: root, witnesses })).rejects.toThrow('only Ed25519 cosignatures');
   });
 });
