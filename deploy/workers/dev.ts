@@ -1,5 +1,7 @@
 // dev:edge: the command that serves the Worker on this machine, in the runtime of the platform.
 
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError, Option } from 'commander';
@@ -52,6 +54,15 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal
 const parent = process.ppid;
 setInterval(() => process.ppid === parent || void end(0), 500).unref();
 
+/** Where this process is killed outright, nothing in it can end the runtime: on Linux a shell sees to it. */
+function outlive(): void {
+  const children = `/proc/${process.pid}/task/${process.pid}/children`;
+  if (!existsSync(children)) return;
+  const runtimes = readFileSync(children, 'utf8').trim().split(' ');
+  const script = 'while kill -0 "$0" 2>/dev/null; do sleep 1; done; kill "$@" 2>/dev/null';
+  spawn('sh', ['-c', script, String(process.pid), ...runtimes], { detached: true, stdio: 'ignore' }).unref();
+}
+
 try {
   const { bundle, warnings } = bundleSettings(flags.config);
   if (warnings.length > 0) process.stderr.write(`${format(warnings, flags.config)}\n`);
@@ -67,6 +78,7 @@ try {
       }),
     },
   });
+  outlive();
   process.stdout.write(`Mayfly in workerd is ready at ${worker.url}\n`);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

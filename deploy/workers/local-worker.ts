@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { SettingsBundle } from '../../src/workers/settings.ts';
+import { readBundle, type SettingsBundle, withOverrides } from '../../src/workers/settings.ts';
 import type { KeySecrets, Overrides } from '../../src/workers/variables.ts';
 import { keySecrets } from './key-secrets.ts';
 
@@ -33,10 +33,14 @@ export interface LocalWorker {
 }
 
 const HOST = '127.0.0.1';
+/** Milliseconds that a start may take; on a busy machine it is seconds. */
+const START = 30_000;
 
-/** Rejects when the Worker cannot be built or started. */
+/** Rejects when the settings cannot be used, or the Worker cannot be built or started. */
 export async function startLocalWorker(options: LocalWorkerOptions): Promise<LocalWorker> {
   const { bundle, port } = options;
+  const overrides: Overrides = { PUBLIC_URL: `http://${HOST}:${port}`, ...options.overrides };
+  withOverrides(readBundle(bundle), overrides); // workerd tells such mistakes to its log alone
   const work = mkdtempSync(join(tmpdir(), 'mayfly-edge-'));
   const settings = join(work, 'settings.json');
   const data = options.data ?? join(work, 'data');
@@ -45,7 +49,6 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
   writeFileSync(settings, JSON.stringify(bundle));
   mkdirSync(data, { recursive: true, mode: 0o700 });
   const secrets = options.secrets ?? (await keySecrets({ folder: join(data, 'keys'), kind: 'serve' }));
-  const overrides: Overrides = { PUBLIC_URL: `http://${HOST}:${port}`, ...options.overrides };
   const worker = await startWorker({
     config: fileURLToPath(new URL('wrangler.jsonc', import.meta.url)),
     bindings: { ...bindingsOf('plain_text', overrides), ...bindingsOf('secret_text', secrets) },
@@ -61,6 +64,9 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
   opened.defer(() => worker.dispose());
   await worker.ready;
   const { href } = await worker.url;
+  // The proxy is ready before the Worker behind it, and holds requests until that has started or failed to.
+  const health = await fetch(new URL('/healthz', href), { signal: AbortSignal.timeout(START) });
+  if (!health.ok) throw new Error(`the Worker does not serve: ${await health.text()}`);
   const closing = opened.move();
   return { url: href.replace(/\/$/, ''), close: () => closing.disposeAsync() };
 }

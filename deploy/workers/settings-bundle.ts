@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Mistake } from '../../src/config/mistake.ts';
-import { readSettings, type SettingsBundle } from '../../src/workers/settings.ts';
+import { readSettings, type SettingsBundle, secretsIn } from '../../src/workers/settings.ts';
 
 const PROVIDERS = new URL('../../config/providers.yaml', import.meta.url);
 
@@ -24,10 +24,10 @@ export function bundleText(fileName: string, text: string): ReturnType<typeof bu
     files[path] = content;
     return content;
   });
-  const logs = settings.log.kind === 'remote' ? settings.log.logs : [];
-  if (settings.logBearers.length > 0 || logs.some(({ bearer }) => bearer !== undefined))
+  const secrets = secretsIn(settings);
+  if (secrets.length > 0)
     throw new Error(
-      `${fileName}: a bearer token would stand in the Worker's code; leave it out and set the secret LOG_BEARER`,
+      `${fileName}: ${secrets.join(', ')}: what the file holds would stand in the Worker's code; set a secret of the Worker instead`,
     );
   return { bundle: { ...parts, files }, warnings };
 }

@@ -1,18 +1,33 @@
-// Audit: one line for each decision, and a data point where a dataset is bound; isolates share no counters.
+// Audit: what is told of each decision: a line for Workers Logs, and a data point where a dataset is bound.
 
 import type { Audit, Trail } from '../audit.ts';
+import { auditLine } from '../audit-line.ts';
+import type { Settings } from '../config/settings.ts';
 import { problemOf } from '../http/failure.ts';
-import { report } from './report.ts';
+import { sha256 } from './crypto.ts';
 
-/** The same labels as `mayfly_issuance_total` on Node; no identity, no claim. */
-export function createAudit(dataset: AnalyticsEngineDataset | undefined): Audit {
+export interface AuditOptions {
+  /** Without it the lines name nobody. */
+  readonly settings: Settings['audit'];
+  readonly dataset: Pick<AnalyticsEngineDataset, 'writeDataPoint'> | undefined;
+  /** Writes a line. */
+  readonly write: (line: string) => void;
+}
+
+export function createAudit({ settings, dataset, write }: AuditOptions): Audit {
   return {
-    record({ token }: Trail, failure?: unknown) {
-      const reason = failure === undefined ? '' : problemOf(failure).reason;
-      const result = failure === undefined ? 'issued' : reason === 'RATE_LIMITED' ? 'limited' : 'refused';
-      const issuer = token?.issuer.name ?? '';
-      report('info', 'issuance', { issuer, result, reason });
-      dataset?.writeDataPoint({ indexes: [issuer.slice(0, 96)], blobs: [issuer, result, reason] });
+    record(trail, failure) {
+      const labels = labelsOf(trail, failure);
+      // Isolates share no counters: with these labels, those of mayfly_issuance_total, the dataset counts.
+      dataset?.writeDataPoint({ indexes: [labels.issuer.slice(0, 96)], blobs: Object.values(labels) });
+      const line = settings === undefined ? labels : auditLine(trail, failure, settings.claims, sha256);
+      write(JSON.stringify(line));
     },
   };
+}
+
+function labelsOf({ token }: Trail, failure: unknown) {
+  const reason = failure === undefined ? '' : problemOf(failure).reason;
+  const result = failure === undefined ? 'issued' : reason === 'RATE_LIMITED' ? 'limited' : 'refused';
+  return { event: 'issuance', issuer: token?.issuer.name ?? '', result, reason };
 }

@@ -6,7 +6,9 @@ import type { Signer } from '../key/signer.ts';
 import type { PrecertEntry, Sct } from '../log/log.ts';
 import { type OpenLog, openLog } from '../log/open-log.ts';
 import { readPublished } from '../log/published.ts';
+import type { Schedule } from '../log/schedule.ts';
 import { hashesAt, MAX_LEVEL, TILE_WIDTH } from '../log/tile.ts';
+import type { Witnesses } from '../log/witnesses.ts';
 import { Problem } from '../problem.ts';
 import { AlarmSchedule, type AlarmStorage } from './alarm-schedule.ts';
 import { type Bucket, BucketStore, checkBucket } from './bucket-store.ts';
@@ -34,6 +36,8 @@ export interface DurableLogOptions {
   /** Asked when the log opens. */
   readonly keys: () => Promise<{ readonly signer: Signer; readonly cosigner: Signer }>;
   readonly wait: (milliseconds: number) => Promise<void>;
+  /** Makes those who cosign checkpoints, each time that the log opens. */
+  readonly witnesses?: ((schedule: Schedule) => Witnesses) | undefined;
   /** Told of errors that clients only see as 503. */
   readonly onError: (error: unknown) => void;
   readonly clock?: Clock;
@@ -106,7 +110,8 @@ export class DurableLog implements LogService {
   }
 
   async #open(): Promise<OpenLog> {
-    const { storage, bucket, origin, keys, wait, onError } = this.#options;
+    const { storage, bucket, origin, keys, wait, witnesses, onError } = this.#options;
+    const { schedule } = this.#alarms;
     const clock = this.#clock;
     // Whatever happens in here, somebody comes back for what is durable and not yet public.
     this.#alarms.wakeBy(clock.now() + FALLBACK);
@@ -115,10 +120,18 @@ export class DurableLog implements LogService {
     await checkBucket(store, await readPublished(guard));
     const journal = new SqlJournal(storage, () => this.#alarms.wakeBy(clock.now() + PUBLICATION_DELAY));
     return openLog(
-      { ...(await keys()), origin, clock, onError, limits: LIMITS, publicationDelay: PUBLICATION_DELAY },
+      {
+        ...(await keys()),
+        origin,
+        clock,
+        onError,
+        limits: LIMITS,
+        publicationDelay: PUBLICATION_DELAY,
+        witnesses: witnesses && (() => witnesses(schedule)),
+      },
       {
         sha256,
-        schedule: this.#alarms.schedule,
+        schedule,
         journal,
         store,
         guard,

@@ -17,6 +17,10 @@ export interface KnownExternalLog {
   readonly publicKey: PublicKey;
 }
 
+/** Milliseconds for an entry: another log waits where there are several. */
+const DEADLINE_ALONE = 10_000;
+const DEADLINE_OF_SEVERAL = 3_000;
+
 /** Of the request that set it. */
 const later: Schedule = (task, milliseconds) => {
   const timer = setTimeout(task, milliseconds);
@@ -31,11 +35,15 @@ export function externalLogs(
   bearer: string | undefined,
 ): { readonly log: Log; readonly known: readonly KnownExternalLog[] } {
   const known: KnownExternalLog[] = [];
+  const deadline = settings.length > 1 ? DEADLINE_OF_SEVERAL : DEADLINE_ALONE;
   const members = settings.map(({ url, publicKey: pem, deadlineMs }) => {
     const publicKey = pem === undefined ? undefined : parsePublicKey(pem);
     if (publicKey !== undefined) known.push({ url: url.replace(/\/+$/, ''), publicKey });
     const parts = { poster: fetchPoster, schedule: later, monotonic, sha256, verifier };
-    return { name: url, log: new RemoteLog({ url, publicKey, bearer, deadlineMs, ...parts }) };
+    return {
+      name: url,
+      log: new RemoteLog({ url, publicKey, bearer, deadlineMs: deadlineMs ?? deadline, ...parts }),
+    };
   });
   const log = new FailoverLog({
     members,

@@ -4,18 +4,20 @@ import { waitUntil } from 'cloudflare:workers';
 import type { Hono } from 'hono';
 import type { Admitter } from '../admission/admission.ts';
 import { BucketKeys } from '../admission/bucket-key.ts';
-import { FailedProofs } from '../admission/failures.ts';
+import { AddressFailures, FailedProofs } from '../admission/failures.ts';
 import { Limits } from '../admission/limit.ts';
 import { MemoryLimiter } from '../admission/memory-limiter.ts';
+import { type Caller, idsOf } from '../caller.ts';
 import { compileProfile } from '../certificate/profile.ts';
 import { systemClock as clock } from '../clock.ts';
 import { createApp, type Door } from '../http/app.ts';
+import { explainRoutes } from '../http/explain.ts';
 import { authorityReadiness, signerReadiness, type Unreadiness } from '../http/health.ts';
-import type { Line, Trust } from '../issuance.ts';
+import type { Line } from '../issuance.ts';
 import { AlgorithmAllowList } from '../key/algorithm.ts';
 import { logIdOf } from '../log/checkpoint.ts';
 import type { Log } from '../log/log.ts';
-import { IssuerDirectory } from '../token/issuer.ts';
+import { isFrozen, trustOf } from '../node/trust-in-force.ts';
 import { webCryptoVerifier as verifier } from '../web/webcrypto-verifier.ts';
 import { createAudit } from './audit.ts';
 import { cachedBucket } from './cached-bucket.ts';
@@ -52,18 +54,30 @@ export async function openFront(settings: EdgeSettings, environment: Environment
     profile: compileProfile(authority),
     log,
     random,
-    audit: createAudit(environment.ISSUANCES),
+    audit: createAudit({ settings: settings.audit, dataset: environment.ISSUANCES, write: console.log }),
   };
   const onBug = (cause: unknown): void => reportError('answered with 500', cause);
+  const listings = settings.issuers
+    .filter((one) => !isFrozen(one, settings.frozen))
+    .map(({ listing }) => listing);
   const door: Door = {
     line: () => line,
-    listings: () => settings.issuers.map(({ listing }) => listing),
+    listings: () => listings,
     readiness: () => readinessOf(instance, builtin),
+    callerOf,
     clock,
     errors: settings.errors,
     onBug,
   };
-  return createApp(door, facesOf({ settings, instance, builtin, external: external.known, clock, onBug }));
+  const faces = facesOf({ settings, instance, builtin, external: external.known, clock, onBug });
+  if (settings.explainBearers.length > 0)
+    faces.push({ path: '/', routes: explainRoutes(door, settings.explainBearers, sha256) });
+  return createApp(door, faces);
+}
+
+/** The platform writes this header itself and lets no client do so. */
+function callerOf({ headers }: Request): Caller {
+  return { address: headers.get('cf-connecting-ip') ?? undefined, ...idsOf(headers) };
 }
 
 async function builtinLog(environment: Environment): Promise<EdgeLog> {
@@ -77,34 +91,27 @@ async function builtinLog(environment: Environment): Promise<EdgeLog> {
   });
 }
 
-function trustOf({ issuers }: EdgeSettings): Trust {
-  return {
-    issuers: new IssuerDirectory(issuers.map(({ issuer }) => issuer)),
-    providers: new Map(issuers.map(({ issuer, provider }) => [issuer, provider])),
-    policies: new Map(
-      issuers.flatMap(({ issuer, policy }) => (policy === undefined ? [] : [[issuer, policy]])),
-    ),
-  };
-}
-
 function admissionOf(
   settings: EdgeSettings,
   { LIMIT_OBJECT }: Environment,
-): { admitter: Admitter | undefined; failedProofs: FailedProofs } {
+): Pick<Line, 'admitter' | 'failedProofs' | 'addressFailures'> {
   const { enabled, defaults, overrides, onBackendError } = settings.limits;
   const keys = new BucketKeys(sha256);
   const limits = new Limits(defaults, overrides);
+  // Of this isolate alone: they keep it from work, and an isolate that is not there has none.
   const failedProofs = new FailedProofs(limits, keys);
+  const addressFailures = enabled ? new AddressFailures(limits) : undefined;
   const replay = new Map(settings.issuers.map((one) => [one.issuer, one.replay]));
   if (!enabled && settings.issuers.every((one) => one.replay === 'allow'))
-    return { admitter: undefined, failedProofs };
+    return { admitter: undefined, failedProofs, addressFailures };
   const limiter = new ShardedLimiter({
     shard: (name) => LIMIT_OBJECT.getByName(name),
     onFailure: onBackendError,
     local: new MemoryLimiter({ capacity: 10_000 }),
     onError: (error) => reportError('a shard of the limiter does not answer', error),
   });
-  return { admitter: { limiter, limits: enabled ? limits : undefined, keys, replay, random }, failedProofs };
+  const admitter: Admitter = { limiter, limits: enabled ? limits : undefined, keys, replay, random };
+  return { admitter, failedProofs, addressFailures };
 }
 
 async function readinessOf({ authority }: Instance, builtin: EdgeLog | undefined): Promise<Unreadiness[]> {

@@ -10,6 +10,7 @@ import type { LogService, LogSnapshot } from './log-service.ts';
 import type { Outcome } from './problem-wire.ts';
 import { reportError } from './report.ts';
 import { signerOf } from './signer-choice.ts';
+import { witnessesOf } from './witnesses.ts';
 
 export class LogObject extends DurableObject<Environment> implements LogService {
   readonly #log: DurableLog;
@@ -24,6 +25,7 @@ export class LogObject extends DurableObject<Environment> implements LogService 
         signer: await signerOf(environment, 'LOG_KEY'),
         cosigner: await signerOf(environment, 'NOTE_KEY'),
       }),
+      witnesses: witnessesOf(settings.witnesses),
       wait: (milliseconds) => scheduler.wait(milliseconds),
       onError: (error) => reportError('log', error),
     });

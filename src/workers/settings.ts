@@ -3,6 +3,7 @@
 import type { Mistake } from '../config/mistake.ts';
 import { parseProviders } from '../config/providers.ts';
 import { parseSettings, type Settings } from '../config/settings.ts';
+import { AlgorithmAllowList } from '../key/algorithm.ts';
 import type { Overrides } from './variables.ts';
 
 /** What the build puts into the Worker; see bundled-settings.d.ts. */
@@ -27,19 +28,37 @@ export function readSettings(
   return { settings, warnings: [...warnings, ...unavailable(settings)] };
 }
 
+/** What the build has checked. Throws SettingsError. */
+export function readBundle(bundle: SettingsBundle): Settings {
+  return readSettings(bundle, (path) => {
+    const text = bundle.files[path];
+    if (text === undefined) throw new Error('it was not there when the Worker was built');
+    return text;
+  }).settings;
+}
+
 /** Throws an Error with a sentence for the operator. */
 export function withOverrides(settings: Settings, overrides: Overrides): EdgeSettings {
-  const { LOG, LOG_PUBLIC_KEY, LIMITS, CLIENT_SIGNING_ALGORITHMS } = overrides;
+  const { LOG, LIMITS, CLIENT_SIGNING_ALGORITHMS, FROZEN_ISSUERS, EXPLAIN_BEARERS } = overrides;
   const publicUrl = (overrides.PUBLIC_URL ?? settings.publicUrl)?.replace(/\/$/, '');
   if (publicUrl === undefined || !URL.canParse(publicUrl))
     throw new Error('public-url, or the variable PUBLIC_URL, must say where clients reach the Worker');
+  if (settings.role === 'log') throw new Error('role log is for Node; a Worker issues');
+  const clientSigningAlgorithms = CLIENT_SIGNING_ALGORITHMS?.split(',') ?? settings.clientSigningAlgorithms;
+  AlgorithmAllowList.parse(clientSigningAlgorithms);
   return {
     ...settings,
     publicUrl,
-    log: LOG === undefined ? settings.log : logOf(LOG, LOG_PUBLIC_KEY),
+    log: LOG === undefined ? settings.log : logOf(LOG, overrides.LOG_PUBLIC_KEY),
     limits: LIMITS === undefined ? settings.limits : { ...settings.limits, enabled: isOn(LIMITS) },
-    clientSigningAlgorithms: CLIENT_SIGNING_ALGORITHMS?.split(',') ?? settings.clientSigningAlgorithms,
+    clientSigningAlgorithms,
+    frozen: new Set(wordsIn(FROZEN_ISSUERS)),
+    explainBearers: wordsIn(EXPLAIN_BEARERS),
   };
+}
+
+function wordsIn(text = ''): readonly string[] {
+  return text.split(/[\s,]+/).filter((word) => word !== '');
 }
 
 function logOf(where: string, publicKey: string | undefined): Settings['log'] {
@@ -54,17 +73,40 @@ function isOn(state: string): boolean {
   return state === 'on';
 }
 
-function unavailable(settings: Settings): Mistake[] {
-  const warn = (path: string, message: string): Mistake => ({ path, message, severity: 'warning' });
-  const out: Mistake[] = [];
-  if (settings.limits.backend === 'redis')
-    out.push(warn('rate-limits.backend', 'is not used on Workers, where limits live in Durable Objects'));
-  if (settings.ca !== undefined)
-    out.push(warn('ca', 'is not read on Workers: the chain and its key are the secrets CA_CHAIN and CA_KEY'));
-  for (const { issuer } of settings.issuers)
-    if (issuer.caCert !== undefined)
-      out.push(
-        warn('ca-cert', `cannot be used on Workers, so the keys of ${issuer.name} cannot be fetched there`),
-      );
-  return out;
+/** Keys whose files hold secrets: bundled, they would stand in the Worker's code for everybody who can read that. */
+export function secretsIn(settings: Settings): readonly string[] {
+  const { log, logBearers, explainBearers, limits } = settings;
+  const logs = log.kind === 'remote' ? log.logs : [];
+  return [
+    ...(logBearers.length > 0 ? ['log-bearer'] : []),
+    ...(logs.some(({ bearer }) => bearer !== undefined) ? ['log.bearer'] : []),
+    ...(log.kind === 'builtin' && log.s3 !== undefined ? ['log.s3'] : []),
+    ...(explainBearers.length > 0 ? ['explain.bearer'] : []),
+    ...(limits.redis?.password !== undefined || limits.redis?.tls !== undefined ? ['rate-limits'] : []),
+  ];
+}
+
+/** What the file asks for and Workers do not have. */
+function unavailable({ limits, ca, audit, issuers }: Settings): Mistake[] {
+  const messages: (readonly [path: string, message: string] | undefined)[] = [
+    limits.backend === 'redis'
+      ? ['rate-limits.backend', 'is not used on Workers, where limits live in Durable Objects']
+      : undefined,
+    ca && ['ca', 'is not read on Workers: the chain and its key are the secrets CA_CHAIN and CA_KEY'],
+    audit?.file === undefined
+      ? undefined
+      : ['audit.file', 'is not written on Workers: the lines go to Workers Logs'],
+    audit?.required === true
+      ? ['audit.required', 'cannot be kept on Workers: nobody says whether a line has arrived']
+      : undefined,
+    ...issuers
+      .filter(({ issuer }) => issuer.caCert !== undefined)
+      .map(
+        ({ issuer: { name } }) =>
+          ['ca-cert', `cannot be used on Workers: the keys of ${name} cannot be fetched`] as const,
+      ),
+  ];
+  return messages.flatMap((one) =>
+    one === undefined ? [] : [{ path: one[0], message: one[1], severity: 'warning' as const }],
+  );
 }

@@ -25,4 +25,8 @@ export interface Overrides {
   readonly LIMITS?: string;
   /** Comma-separated. */
   readonly CLIENT_SIGNING_ALGORITHMS?: string;
+  /** Names or URLs from which nothing is taken for now, between commas or blanks. */
+  readonly FROZEN_ISSUERS?: string;
+  /** A secret: tokens that open the explain endpoint, between commas or blanks; without any there is none. */
+  readonly EXPLAIN_BEARERS?: string;
 }
