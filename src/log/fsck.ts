@@ -33,6 +33,8 @@ export interface FsckReport {
 
 export interface FsckOptions {
   readonly sha256: Sha256;
+  /** What is wrong with an entry beside its hash, if anything; a log's own tree does not depend on it. */
+  readonly faultOf?: ((entry: TileLeaf) => Promise<string | undefined>) | undefined;
   /** Told how many entries are done, now and then. */
   readonly onProgress?: (entries: number) => void;
 }
@@ -46,6 +48,7 @@ class Examination {
   readonly #log: StoredLog;
   readonly #sha256: Sha256;
   readonly #onProgress: (entries: number) => void;
+  readonly #faultOf: FsckOptions['faultOf'];
   readonly #findings: Finding[] = [];
   readonly #issuers = new Set<string>();
   /** Hashes that have completed at each level since that level's last full tile. */
@@ -53,10 +56,11 @@ class Examination {
   #frontier: Frontier = EMPTY;
   readonly #headsSeen = new Set<string>();
 
-  constructor(log: StoredLog, { sha256, onProgress = () => undefined }: FsckOptions) {
+  constructor(log: StoredLog, { sha256, faultOf, onProgress = () => undefined }: FsckOptions) {
     this.#log = log;
     this.#sha256 = sha256;
     this.#onProgress = onProgress;
+    this.#faultOf = faultOf;
   }
 
   async run(): Promise<FsckReport> {
@@ -141,6 +145,8 @@ class Examination {
 
   async #entry(path: string, index: number, entry: TileLeaf): Promise<void> {
     if (entry.index !== index) this.#find(`${path}, entry ${index}`, `its leaf_index is ${entry.index}`);
+    const fault = await this.#faultOf?.(entry);
+    if (fault !== undefined) this.#find(`${path}, entry ${index}`, fault);
     for (const fingerprint of entry.chain) {
       const issuer = issuerPath(fingerprint);
       if (this.#issuers.has(issuer)) continue;

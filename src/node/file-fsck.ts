@@ -1,10 +1,13 @@
 // File fsck: fsck of a log's folder, from inside: tiles, issuers, checkpoint, journal, and what was published.
 
-import type { Bytes } from '../encoding/bytes.ts';
+import { type Bytes, base64, equal, utf8 } from '../encoding/bytes.ts';
 import type { PublicKey } from '../key/public-key.ts';
-import { verifyCheckpoint } from '../log/checkpoint.ts';
+import { ed25519Key, verifyCheckpoint } from '../log/checkpoint.ts';
+import { EntryExaminer } from '../log/entry-examiner.ts';
 import { type Finding, type FsckReport, fsck, type StoredLog } from '../log/fsck.ts';
+import { issuerPath } from '../log/issuers.ts';
 import { LogDamage } from '../log/journal.ts';
+import { ED25519_NOTE, noteKeyId, parseNote } from '../log/note.ts';
 import { type Published, readPublished } from '../log/published.ts';
 import { type Disk, systemDisk } from './disk.ts';
 import { lockFolder } from './file-lock.ts';
@@ -17,6 +20,10 @@ export interface FolderFsckOptions {
   readonly folder: string;
   /** The log's. */
   readonly publicKey: PublicKey;
+  /** Of the second signature on checkpoints, where it is known. */
+  readonly noteKey?: PublicKey | undefined;
+  /** Whether precertificates and chains are held against the entries, too. */
+  readonly submissions?: boolean | undefined;
   readonly onProgress?: (entries: number) => void;
 }
 
@@ -56,10 +63,53 @@ export async function fsckDisk(disk: Disk, options: DiskFsckOptions): Promise<Fs
   if (head !== undefined && published !== undefined && head.size > published.size)
     findings.push({ where: 'published', what: `is older than the checkpoint of ${head.size} entries` });
 
+  findings.push(
+    ...(await identityFindings(new FileStore(options.guard, disk, 0o600), options, head?.origin)),
+  );
+  if (head !== undefined && checkpoint !== undefined && !hasNoteSignature(checkpoint, head.origin, options))
+    findings.push({ where: 'checkpoint', what: 'its Ed25519 signature is missing or wrong' });
+
   const log = { get: (path: string) => store.get(path), heads, journal: records(options.journal, disk) };
   const { onProgress } = options;
-  const report = await fsck(log, { sha256, ...(onProgress === undefined ? {} : { onProgress }) });
+  const issuer = (fingerprint: Uint8Array): Promise<Bytes | undefined> => store.get(issuerPath(fingerprint));
+  const examiner = new EntryExaminer({ sha256, verifier: nativeVerifier, issuer });
+  const report = await fsck(log, {
+    sha256,
+    faultOf: options.submissions === true ? (entry) => examiner.faultOf(entry) : undefined,
+    ...(onProgress === undefined ? {} : { onProgress }),
+  });
   return { ...report, findings: [...findings, ...report.findings] };
+}
+
+/** The record of who the log is has to be that of the key, and of the checkpoint. */
+async function identityFindings(
+  guard: FileStore,
+  { publicKey }: Pick<DiskFsckOptions, 'publicKey'>,
+  origin: string | undefined,
+): Promise<Finding[]> {
+  const stored = await guard.get('identity');
+  if (stored === undefined) return [{ where: 'identity', what: 'is missing' }];
+  const [name, logId, end] = Buffer.from(stored).toString('utf8').split('\n');
+  if (end !== '') return [{ where: 'identity', what: 'is malformed' }];
+  const out: Finding[] = [];
+  if (logId !== base64(sha256(publicKey.spki)))
+    out.push({ where: 'identity', what: 'is of a log with another key' });
+  if (origin !== undefined && name !== origin)
+    out.push({ where: 'identity', what: 'names another log than the checkpoint does' });
+  return out;
+}
+
+function hasNoteSignature(
+  checkpoint: Bytes,
+  origin: string,
+  { noteKey }: Pick<DiskFsckOptions, 'noteKey'>,
+): boolean {
+  if (noteKey === undefined) return true;
+  const keyId = noteKeyId(sha256, origin, ED25519_NOTE, ed25519Key(noteKey.spki));
+  const note = parseNote(checkpoint);
+  const line = note?.signatures.find((one) => one.name === origin && equal(one.keyId, keyId));
+  if (note === undefined || line === undefined) return false;
+  return nativeVerifier.verify(noteKey, undefined, utf8(note.text), line.signature) === true;
 }
 
 async function publishedHead(guard: FileStore, findings: Finding[]): Promise<Published | undefined> {

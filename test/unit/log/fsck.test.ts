@@ -58,6 +58,10 @@ describe('fsck of a folder', () => {
     ['/public/checkpoint', gone, /^checkpoint$/, /missing/],
     ['/public/checkpoint', flip(70), /^checkpoint$/, /not signed/],
     ['/guard/published', gone, /^published$/, /missing/],
+    ['/guard/identity', gone, /^identity$/, /missing/],
+    ['/guard/identity', flip(2), /^identity$/, /names another log/],
+    ['/guard/identity', flip(25), /^identity$/, /another key/],
+    ['/guard/identity', (b) => b.slice(0, 30), /^identity$/, /malformed/],
     ['/guard/published', (b) => b.slice(4), /^published$/, /./],
   ])('%s damaged is found there', async (path, change, where, what) => {
     const found = await findings((disk) => disk.tamper(path, change));
