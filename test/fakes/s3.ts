@@ -60,6 +60,7 @@ export async function startS3(): Promise<S3Server> {
       credentials.secretAccessKey,
       '--health',
       '/health',
+      '--keep-alive',
       '--quiet',
       'posix',
       folder,
