@@ -2,6 +2,7 @@
 
 import { Problem } from '../problem.ts';
 import type { Log, PrecertEntry, Sct } from './log.ts';
+import { RemoteLogError } from './remote.ts';
 
 /** Failures in a row after which a log is left alone. */
 const TOLERATED = 3;
@@ -85,7 +86,8 @@ class Breaker {
       this.#succeed();
       return sct;
     } catch (error) {
-      this.#fail(error, trial);
+      // Else a few odd entries would take the log from everybody.
+      if (!refusesEntry(error)) this.#fail(error, trial);
       throw error;
     } finally {
       if (trial) this.#trying = false;
@@ -108,4 +110,10 @@ class Breaker {
     else this.#onChange(this.#member.name, error);
     this.#until = this.#monotonic() + this.#rest;
   }
+}
+
+function refusesEntry(error: unknown): boolean {
+  return (
+    error instanceof Problem && error.cause instanceof RemoteLogError && error.cause.code === 'entry_refused'
+  );
 }

@@ -27,7 +27,16 @@ export interface RemoteLogOptions {
   readonly deadlineMs?: number | undefined;
 }
 
-export type RemoteLogFailure = 'unreachable' | 'refused' | 'malformed' | 'signature_invalid';
+export type RemoteLogFailure =
+  | 'unreachable'
+  | 'refused'
+  /** The log is well and does not want this one entry. */
+  | 'entry_refused'
+  | 'malformed'
+  | 'signature_invalid';
+
+/** Statuses that speak of the entry and not of the log. */
+const ENTRY_REFUSED: ReadonlySet<number> = new Set([400, 413, 422]);
 
 /** Why a remote log gave no SCT; a cause for the log, never for the client. */
 export class RemoteLogError extends Error {
@@ -87,7 +96,8 @@ export class RemoteLog implements Log {
     if (status !== 200) {
       const passing = status >= 500 || status === 429 || status === 408;
       const seconds = /^\d{1,6}$/.test(retryAfter ?? '') ? Number(retryAfter) : undefined;
-      const error = new RemoteLogError('refused', `the log answered with status ${status}`);
+      const code = ENTRY_REFUSED.has(status) ? 'entry_refused' : 'refused';
+      const error = new RemoteLogError(code, `the log answered with status ${status}`);
       return new Failure(error, passing, seconds === undefined ? undefined : seconds * 1000);
     }
     const sct = readSct(posted.body);

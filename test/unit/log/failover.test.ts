@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { FailoverLog } from '../../../src/log/failover.ts';
 import type { Log, Sct } from '../../../src/log/log.ts';
+import { RemoteLogError } from '../../../src/log/remote.ts';
 import { Problem } from '../../../src/problem.ts';
 import { entryOf } from './support.ts';
 
@@ -10,6 +11,7 @@ const entry = entryOf(1);
 class Stub implements Log {
   asked = 0;
   down = false;
+  picky = false;
   readonly #timestamp: number;
 
   constructor(timestamp: number) {
@@ -18,6 +20,8 @@ class Stub implements Log {
 
   async append(): Promise<Sct> {
     this.asked += 1;
+    if (this.picky)
+      throw new Problem('log_unavailable', { cause: new RemoteLogError('entry_refused', 'not this one') });
     if (this.down)
       throw new Problem('log_unavailable', { cause: new Error(`log ${this.#timestamp} is down`) });
     const none = new Uint8Array();
@@ -59,6 +63,15 @@ describe('fail-over', () => {
     first.down = false;
     expect(await from(log)).toBe(1);
     expect([first.asked, second.asked]).toEqual([2, 1]);
+  });
+
+  it('does not leave a log alone that refuses entries and is well', async () => {
+    const { first, log, changes } = rig();
+    first.picky = true;
+    for (let i = 0; i < 20; i++) expect(await from(log)).toBe(2);
+    first.picky = false;
+    expect(await from(log)).toBe(1);
+    expect(changes).toEqual([]);
   });
 
   it('leaves a log alone that keeps failing, longer each time, and comes back to it', async () => {

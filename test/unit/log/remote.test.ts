@@ -143,10 +143,17 @@ describe('a log in another process', () => {
     expect(waits).toEqual([100, 200, 3000]);
   });
 
-  it.each([400, 401, 403, 404, 301])('is not asked again after %i', async (status) => {
+  it.each([401, 403, 404, 301])('is not asked again after %i', async (status) => {
     const url = await serve((_, response) => void response.writeHead(status, { location: '/' }).end());
     const { log, waits } = remote(url);
     expect(await failure(log.append(entry))).toBe('refused');
+    expect(waits).toEqual([]);
+  });
+
+  it.each([400, 413])('is told from an entry that it refuses with %i', async (status) => {
+    const url = await serve((_, response) => void response.writeHead(status).end());
+    const { log, waits } = remote(url);
+    expect(await failure(log.append(entry))).toBe('entry_refused');
     expect(waits).toEqual([]);
   });
 
