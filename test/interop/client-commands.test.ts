@@ -11,6 +11,8 @@ const MAIN = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
 const EMAIL = 'dev@example.com';
 
 const folder = mkdtempSync(join(tmpdir(), 'mayfly-commands-'));
+/** Of compiled code, as most of the time goes into starting. */
+const cache = mkdtempSync(join(tmpdir(), 'mayfly-commands-cache-'));
 const path = (name: string): string => join(folder, name);
 let instance: TestInstance;
 let token: string;
@@ -26,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await instance.close();
-  rmSync(folder, { recursive: true, force: true });
+  for (const made of [folder, cache]) rmSync(made, { recursive: true, force: true });
 });
 afterEach(() => {
   const [, payload = '', signature = ''] = token.split('.');
@@ -53,7 +55,7 @@ function mayfly(
   const { promise, resolve, reject } = Promise.withResolvers<Ran>();
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: folder,
-    env: { PATH: process.env['PATH'], MAYFLY_INSTANCE: instance.url, ...env },
+    env: { PATH: process.env['PATH'], MAYFLY_INSTANCE: instance.url, NODE_COMPILE_CACHE: cache, ...env },
   });
   const output = { stdout: '', stderr: '' };
   child.stdout.on('data', (part: Buffer) => {
