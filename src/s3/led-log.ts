@@ -10,11 +10,12 @@ import { type LogOptions, type OpenLog, openLog, type RunningLog, settleOrigin }
 import { Reader } from '../log/reader.ts';
 import type { Schedule } from '../log/schedule.ts';
 import { Problem } from '../problem.ts';
-import type { Bucket } from './bucket.ts';
+import { type Bucket, BucketError } from './bucket.ts';
 import { BucketJournal } from './bucket-journal.ts';
 import { BucketStore } from './bucket-store.ts';
 import { Lease } from './lease.ts';
 import { probeConditions } from './probe.ts';
+import { PUBLIC, PublicObjects } from './public-objects.ts';
 import { Fenced, Term } from './term.ts';
 import { MOST_ENTRIES } from './wal-key.ts';
 
@@ -42,6 +43,8 @@ const PUBLICATION_DELAY = 1000;
 interface Leading {
   readonly term: Term;
   readonly running: RunningLog;
+  /** The signs of life, until the term is over. */
+  readonly beating: Promise<void>;
 }
 
 export class LedLog implements OpenLog {
@@ -90,7 +93,7 @@ export class LedLog implements OpenLog {
         },
         published: (index) => leading()?.reader.published(index) ?? Promise.reject(this.#unavailable()),
       },
-      store: { get: async (key) => (await bucket.get(`${PUBLIC}${key}`))?.bytes },
+      store: new PublicObjects(bucket),
       leafIndex,
     });
   }
@@ -146,14 +149,19 @@ export class LedLog implements OpenLog {
   /** Until the log is closed: wait, lead, and wait again. */
   async #run(): Promise<void> {
     while (!this.#closed) {
+      let pause = this.#beat;
       try {
         if (this.#leading === undefined && (await this.#lease.claim())) await this.#lead();
-        if (this.#leading !== undefined) await this.#serve(this.#leading);
+        if (this.#leading !== undefined) {
+          await this.#serve(this.#leading);
+          // The lease may still be its own.
+          pause = this.#beat / 10;
+        }
       } catch (error) {
         this.#report(error);
         await this.#lease.release().catch(() => undefined);
       }
-      if (this.#leading === undefined && !this.#closed) await this.#pause(this.#beat);
+      if (!this.#closed) await this.#pause(pause);
     }
   }
 
@@ -165,7 +173,7 @@ export class LedLog implements OpenLog {
       // The last leader may have gone on publishing while this one read, and that is no damage.
       const moved = async (): Promise<boolean> => (await this.#published()) !== published;
       if (error instanceof LogDamage && !(await moved())) throw error;
-      if (attempt === ATTEMPTS || this.#closed) throw error;
+      if (error instanceof BucketError || attempt === ATTEMPTS || this.#closed) throw error;
       await this.#pause(this.#beat / 10);
       if (!(await this.#lease.beat())) throw new Fenced('another process has taken the lease');
     }
@@ -175,6 +183,8 @@ export class LedLog implements OpenLog {
   async #open(): Promise<{ readonly published: string | undefined; readonly error?: unknown }> {
     const { bucket, random, sha256, schedule, leafIndex } = this.#parts;
     const term = new Term(random(16));
+    // From the start: opening may take longer than the others wait.
+    const beating = this.#keepLease(term);
     let published: string | undefined;
     try {
       published = await this.#published();
@@ -218,10 +228,12 @@ export class LedLog implements OpenLog {
           remembered: guard,
         },
       );
-      this.#leading = { term, running };
+      this.#leading = { term, running, beating };
       return { published };
     } catch (error) {
       term.end('it could not begin');
+      this.#wake();
+      await beating;
       return { published, error };
     }
   }
@@ -238,8 +250,7 @@ export class LedLog implements OpenLog {
   }
 
   /** Until the term is over or the log closed. */
-  async #serve({ term, running }: Leading): Promise<void> {
-    const beating = this.#keepLease(term);
+  async #serve({ term, running, beating }: Leading): Promise<void> {
     await Promise.race([term.ended, this.#closing.promise]);
     if (term.reason !== undefined)
       this.#report(new Fenced(`this process leads the log no more: ${term.reason}`));
@@ -290,6 +301,3 @@ export class LedLog implements OpenLog {
     return new Problem(this.#closed ? 'draining' : 'log_unavailable');
   }
 }
-
-/** Below it lies what anyone may read. */
-export const PUBLIC = 'public/';
