@@ -60,8 +60,9 @@ export class ShardedLimiter implements Limiter {
     await this.#give(taken, charges);
     if (verdicts.some((verdict) => verdict?.taken === false && verdict.reason === 'replayed'))
       return { allowed: false, reason: 'replayed' };
-    if (verdicts.includes(undefined)) return this.#without(issuerKey, charges, replay, now);
-    return limited(charges, debtsOf(charges, parts, verdicts, true));
+    if (verdicts.some((verdict) => verdict?.taken === false))
+      return limited(charges, debtsOf(charges, parts, verdicts, true));
+    return this.#without(issuerKey, charges, replay, now);
   }
 
   /** Undefined where the shard does not answer. */
