@@ -29,6 +29,8 @@ export interface Door {
   onAnswer?(method: string, status: number, milliseconds: number): void;
   /** Told of everything that ended as 500. */
   onBug?(cause: unknown): void;
+  /** Told of everything that ended as 503; the cause says which part of ours failed, and how. */
+  onUnavailable?(problem: Problem): void;
 }
 
 const JSON_TYPE = { 'content-type': 'application/json' };
@@ -77,6 +79,7 @@ export function createApp(door: Door, faces: readonly Face[] = []): Hono {
   app.onError((failure) => {
     const problem = problemOf(failure);
     if (problem.code === 'internal') door.onBug?.(problem.cause);
+    else if (problem.status === 503) door.onUnavailable?.(problem);
     return failureResponse(problem, door.errors);
   });
   return app;

@@ -142,6 +142,7 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
     },
     onAnswer: metrics.onAnswer,
     onBug,
+    onUnavailable: ({ reason, cause }) => logger.warn({ reason, err: cause }, 'answered with 503'),
   };
   const issuers = (): Settings['issuers'] => inForce.settings.issuers;
   const faces = facesOf({ instance, builtin, external, issuers, publicUrl, clock, door });
