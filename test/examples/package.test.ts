@@ -60,7 +60,7 @@ function run(...args: readonly string[]): { readonly status: number | null; read
 }
 
 describe('the packed package', () => {
-  const mayfly = join(modules, 'mayfly', 'bin', 'mayfly.mjs');
+  const mayfly = join(modules, 'mayfly', 'deploy', 'npm', 'mayfly.mjs');
 
   test('names a bin that is in it, and holds no TypeScript, no test and no key', () => {
     const files = readdirSync(join(modules, 'mayfly'), { recursive: true, encoding: 'utf8' });

@@ -10,6 +10,6 @@ if (Number(process.versions.node.split('.')[0]) < OLDEST) {
   process.stderr.write(`mayfly: this is Node ${process.versions.node}, and ${OLDEST} or later is needed\n`);
   process.exitCode = 2;
 } else {
-  const source = new URL('../src/cli/main.ts', import.meta.url);
-  await import(existsSync(source) ? source.href : new URL('../dist/cli/main.js', import.meta.url).href);
+  const source = new URL('../../src/cli/main.ts', import.meta.url);
+  await import(existsSync(source) ? source.href : new URL('../../dist/cli/main.js', import.meta.url).href);
 }
