@@ -8,6 +8,7 @@ import { requests } from './requests.ts';
 import { routes } from './routes.ts';
 import { settings } from './settings.ts';
 import { tokens } from './tokens.ts';
+import { transparency } from './transparency.ts';
 import { type Start, World } from './world.ts';
 
 /** Every status, body, header and order of checks of Fulcio's API, and Mayfly's differences. */
@@ -27,5 +28,6 @@ export function contract(name: string, start: Start): void {
     identities(the);
     certificates(the, start);
     settings(start);
+    transparency(start);
   });
 }
