@@ -186,7 +186,7 @@ describe('mistakes', () => {
     [
       'log: no',
       [
-        '1 log: takes builtin, none, the URL of an RFC 6962 log, { url, public-key, bearer, deadline }, or a list of those',
+        '1 log: takes builtin, none, the URL of an RFC 6962 log, { url, public-key, bearer, deadline }, a list of those, or { s3: ... }',
       ],
     ],
     ['log: {url: x}', ['1 log.url: takes a URL that begins with https:// or http://']],
