@@ -61,7 +61,11 @@ export class AuditLog implements Audit {
   #add(line: string): Promise<void> {
     this.#next ??= this.#newBatch();
     const { lines, written } = this.#next;
-    if (lines.length >= MOST_WAITING) return Promise.reject(new Error('too many lines wait'));
+    if (lines.length >= MOST_WAITING) {
+      const cause = new Error('too many lines wait');
+      this.#tell(false, cause);
+      return Promise.reject(cause);
+    }
     lines.push(line);
     return written;
   }

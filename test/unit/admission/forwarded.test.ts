@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseNetwork, TrustedProxies } from '../../../src/admission/forwarded.ts';
 
@@ -44,6 +45,18 @@ describe("the client's address", () => {
   it('is read from one header only, as the other is passed on the way the client made it up', () => {
     expect(clientOf('10.1.2.3', { forwarded: 'for=1.1.1.1' })).toBe('10.1.2.3');
     expect(clientOf('10.1.2.3', { 'x-forwarded-for': '1.1.1.1' }, 'forwarded')).toBe('10.1.2.3');
+  });
+
+  it('is the one that the nearest proxy saw, whatever the client wrote before', () => {
+    const text = fc.string({ unit: fc.constantFrom(...'0123456789.,:;="[]/ abcdefor') });
+    fc.assert(
+      fc.property(text, (written) => {
+        const chain = `${written}, 198.51.100.1, 192.0.2.7`;
+        expect(clientOf('10.1.2.3', { 'x-forwarded-for': chain })).toBe('198.51.100.1');
+        const elements = `${written}, for=198.51.100.1, for=192.0.2.7`;
+        expect(clientOf('10.1.2.3', { forwarded: elements }, 'forwarded')).toBe('198.51.100.1');
+      }),
+    );
   });
 
   it('is the peer where no proxy is listed', () => {

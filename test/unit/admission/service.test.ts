@@ -83,6 +83,26 @@ describe('replay rules hold with limits off', () => {
   });
 });
 
+it('metrics count what limits and replay rules decided, by limit and never by whose it was', async () => {
+  const { issuer, instance } = await world(limits({ 'certificates-per-identity': rate(2) }), {
+    replay: 'same-key',
+  });
+  const token = await issuer.sign();
+  await instance.issue({ token });
+  await request(instance.url, { token, key: 'P-384' });
+  await instance.issue({ token });
+  await request(instance.url, { token });
+  const metrics = await (await fetch(instance.service.metricsUrl)).text();
+  for (const line of [
+    'mayfly_ratelimit_decisions_total{limit="certificates-per-identity",decision="allowed"} 2',
+    'mayfly_ratelimit_decisions_total{limit="certificates-per-issuer",decision="allowed"} 2',
+    'mayfly_ratelimit_decisions_total{limit="certificates-per-identity",decision="refused"} 1',
+    'mayfly_replay_rejected_total 1',
+  ])
+    expect(metrics).toContain(line);
+  expect(metrics).not.toContain('a@example.com');
+});
+
 describe('an address that failed too often', () => {
   async function fail(instance: TestInstance, issuer: FakeIssuer, headers = {}): Promise<number> {
     const bad = await issuer.sign({}, { header: { kid: 'nobody' } });
