@@ -7,10 +7,21 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { COMPILED, MAIN } from '../fakes/process.ts';
 
+const EDGE = new URL('../../deploy/workers/dev.ts', import.meta.url).pathname;
+
 const RUNNER = new URL('../../../shared/conformance/run_cases.mjs', import.meta.url).pathname;
-const FLAGS =
-  '--config {config} --host 127.0.0.1 --port {port} --grpc-port {grpcPort} --metrics-port {metricsPort} ' +
-  '--log {ctlog} --client-signing-algorithms {algs} --ephemeral --limits off';
+const COMMANDS = [
+  [
+    'Node',
+    `${process.execPath} ${MAIN} serve --config {config} --host 127.0.0.1 --port {port} --grpc-port {grpcPort} ` +
+      '--metrics-port {metricsPort} --log {ctlog} --client-signing-algorithms {algs} --ephemeral --limits off',
+  ],
+  [
+    'workerd',
+    `${process.execPath} ${EDGE} --config {config} --port {port} --log {ctlog} ` +
+      '--client-signing-algorithms {algs} --limits off',
+  ],
+] as const;
 
 interface Result {
   readonly id: string;
@@ -18,14 +29,13 @@ interface Result {
   readonly problems: readonly string[];
 }
 
-test.skipIf(!existsSync(RUNNER))(
-  'every case of ../shared/conformance passes',
-  { timeout: 180_000 },
-  async () => {
+test.skipIf(!existsSync(RUNNER)).each(COMMANDS)(
+  'every case of ../shared/conformance passes on %s',
+  { timeout: 300_000 },
+  async (_, command) => {
     const folder = mkdtempSync(join(tmpdir(), 'mayfly-conformance-'));
     try {
       const report = join(folder, 'report.json');
-      const command = `${process.execPath} ${MAIN} serve ${FLAGS}`;
       const runner = spawn(process.execPath, [RUNNER, '--cmd', command, '--report', report], {
         env: { ...process.env, NODE_OPTIONS: '', NODE_COMPILE_CACHE: COMPILED },
         stdio: 'ignore',
