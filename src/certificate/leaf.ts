@@ -15,6 +15,8 @@ export interface Leaf {
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: Bytes;
   readonly san: SubjectAltName | undefined;
+  /** All names, where Mayfly and Fulcio write one; undefined for each of a kind that they do not write. */
+  readonly names: readonly (SubjectAltName | undefined)[];
   /** Values of 1.3.6.1.4.1.57264.1.N by N. */
   readonly attributes: ReadonlyMap<number, string>;
   /** Each embedded SCT; Mayfly writes exactly one. */
@@ -44,6 +46,8 @@ export function readLeaf(certificate: Uint8Array): Leaf {
   }
   const sctList = read.find(({ id }) => id === oid.ctSctList);
   const san = read.find(({ id }) => id === oid.subjectAltName);
+  const names =
+    san === undefined ? [] : der.readAll(der.readOnly(san.value, der.TAG.sequence).content).map(readName);
   const kept = extensions.filter((_, i) => read[i]?.id !== oid.ctSctList).map(({ raw }) => raw);
   const head = fields.filter((field) => field !== wrapper).map(({ raw }) => raw);
   return {
@@ -51,7 +55,8 @@ export function readLeaf(certificate: Uint8Array): Leaf {
     notBefore: timeOf(notBefore),
     notAfter: timeOf(notAfter),
     spki: concat(spki.raw),
-    san: san === undefined ? undefined : readName(san.value),
+    san: names[0],
+    names,
     attributes,
     scts: sctList === undefined ? [] : readSctList(sctList.value),
     precertTbs: der.sequence(...head, der.element(der.contextTag(3), der.sequence(...kept))),
@@ -66,11 +71,10 @@ function readExtension(extension: der.Element): { id: string; value: Uint8Array 
   return { id: der.oidOf(id.content), value: value.content };
 }
 
-function readName(value: Uint8Array): SubjectAltName | undefined {
-  const [name] = der.readAll(der.readOnly(value, der.TAG.sequence).content);
-  if (name?.tag === der.contextTag(1, true)) return { kind: 'email', value: fromUtf8(name.content) };
-  if (name?.tag === der.contextTag(6, true)) return { kind: 'uri', value: fromUtf8(name.content) };
-  const [type, explicit] = name?.tag === der.contextTag(0) ? der.readAll(name.content) : [];
+function readName(name: der.Element): SubjectAltName | undefined {
+  if (name.tag === der.contextTag(1, true)) return { kind: 'email', value: fromUtf8(name.content) };
+  if (name.tag === der.contextTag(6, true)) return { kind: 'uri', value: fromUtf8(name.content) };
+  const [type, explicit] = name.tag === der.contextTag(0) ? der.readAll(name.content) : [];
   if (type === undefined || explicit === undefined || der.oidOf(type.content) !== oid.fulcioOtherName)
     return undefined;
   return { kind: 'other-name', value: fromUtf8(der.readOnly(explicit.content, der.TAG.utf8String).content) };

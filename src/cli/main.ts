@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   sign: async () => (await import('./sign.ts')).signCommand(),
   verify: async () => (await import('./verify.ts')).verifyCommand(),
   attest: async () => (await import('./attest.ts')).attestCommand(),
+  log: async () => (await import('./log.ts')).logCommand(),
   trust: async () => (await import('./trust.ts')).trustCommand(),
   init: async () => (await import('./init.ts')).initCommand(),
   config: async () => (await import('./config.ts')).configCommand(),

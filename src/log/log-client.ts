@@ -132,11 +132,13 @@ export class LogClient {
       );
   }
 
-  /** What growing the tree of `head` takes. Throws a LogMistrust when the tiles are of another tree. */
-  async frontier(head: TreeHead): Promise<Frontier> {
-    const { sha256 } = this.#options;
+  /**
+   * What growing the tree of the first `size` entries takes, where it is the beginning of `head`. Throws a LogMistrust when
+   * the tiles are of another tree.
+   */
+  async frontierOf(size: number, head: TreeHead): Promise<Frontier> {
     const nodes: Bytes[] = [];
-    for (const { height, index } of subtreesOf(head.size)) {
+    for (const { height, index } of subtreesOf(size)) {
       const level = Math.floor(height / TILE_HEIGHT);
       const span = 2 ** (height % TILE_HEIGHT);
       const first = index * span;
@@ -144,11 +146,11 @@ export class LogClient {
       const width = Math.min(TILE_WIDTH, hashesAt(level, head.size) - tile * TILE_WIDTH);
       const bytes = await this.tile({ level, index: tile, width });
       const at = first % TILE_WIDTH;
-      nodes.push(decoded('a tile', () => subtreeHash(sha256, bytes, at, at + span)));
+      nodes.push(decoded('a tile', () => subtreeHash(this.#options.sha256, bytes, at, at + span)));
     }
-    const frontier = { size: head.size, nodes };
-    if (equal(rootOf(sha256, frontier), head.root)) return frontier;
-    throw new LogMistrust(`the tiles of the log are not those of the tree of ${head.size} that it signed`);
+    const frontier = { size, nodes };
+    await this.requireConsistency({ size, root: rootOf(this.#options.sha256, frontier) }, head);
+    return frontier;
   }
 
   /** A tile that is too short is the log's fault, not ours. */

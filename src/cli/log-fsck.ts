@@ -1,0 +1,81 @@
+// log fsck: recomputes everything that is stored of a log, and says what is wrong and where; changes nothing.
+
+import { accessSync, constants, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { base64 } from '../encoding/bytes.ts';
+import { parsePublicKey } from '../key/public-key.ts';
+import type { FsckReport } from '../log/fsck.ts';
+import { logFolderOf } from '../node/builtin-log.ts';
+import { systemDisk } from '../node/disk.ts';
+import { type FolderFsckOptions, fsckDisk, fsckFolder } from '../node/file-fsck.ts';
+import { FolderInUse } from '../node/file-lock.ts';
+import { readKey } from './log-access.ts';
+import { findingLines } from './log-findings.ts';
+import { type KeyFlags, logKeysOf } from './log-keys.ts';
+import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
+import { ProgressLine } from './progress.ts';
+
+interface FsckFlags extends JsonFlag, KeyFlags {
+  key?: string;
+}
+
+export function fsckCommand(): Command {
+  const command = new Command('fsck')
+    .description('recompute all that is stored of a log; changes nothing')
+    .option('--data <dir>', 'folder of keys and log', './mayfly-data')
+    .option('--key <file>', 'PEM public key of the log (default: that of the private key in the folder)')
+    .option('--key-passphrase-file <file>', 'file whose first line decrypts the keys in the folder');
+  return addOutcome(command, 'all is well', 'something is wrong').action((flags: FsckFlags) =>
+    tell(flags, () => check(flags)),
+  );
+}
+
+async function check(flags: FsckFlags): Promise<Outcome> {
+  const folder = logFolderOf(flags.data);
+  if (!existsSync(folder))
+    throw new Error(
+      `there is no log in ${flags.data}; one that is kept in a bucket is checked with: mayfly log verify URL`,
+    );
+  const progress = new ProgressLine('entries checked');
+  const keys = flags.key === undefined ? await logKeysOf(flags) : undefined;
+  const publicKey = keys?.log ?? parsePublicKey(readKey(flags.key ?? ''));
+  const options = { folder, publicKey, noteKey: keys?.note, submissions: true, onProgress: progress.tell };
+  let report: FsckReport;
+  try {
+    report = await run(options);
+  } catch (failure) {
+    if (!(failure instanceof FolderInUse)) throw failure;
+    throw new Error(
+      `${failure.message}: stop that, or check a copy of the folder, or what it shows with: mayfly log verify URL`,
+      { cause: failure },
+    );
+  } finally {
+    progress.end();
+  }
+  const { size, root, findings } = report;
+  const ok = findings.length === 0;
+  return {
+    lines: ok
+      ? [`${size} entries, and all of it is well: root ${base64(root)}`]
+      : [...findingLines(findings), '', `${findings.length} faults in ${size} entries`],
+    object: { ok, size, root: base64(root), findings },
+    exitCode: ok ? 0 : EXIT_FOUND_WRONG,
+  };
+}
+
+/** A folder that nobody can write to needs no lock, and could not have one. */
+function run(options: FolderFsckOptions): Promise<FsckReport> {
+  const { folder, ...rest } = options;
+  try {
+    accessSync(folder, constants.W_OK);
+  } catch {
+    return fsckDisk(systemDisk, {
+      ...rest,
+      guard: folder,
+      store: join(folder, 'public'),
+      journal: join(folder, 'journal'),
+    });
+  }
+  return fsckFolder(options);
+}
