@@ -104,6 +104,8 @@ export class Monitor {
       await this.#options.client.requireConsistency(last, next);
     } catch (error) {
       if (!(error instanceof LogMistrust)) throw error;
+      // Where the tiles are those of the newer tree, the older one was another; where they are not, nothing is proven.
+      await this.#options.client.frontierOf(last.size, next);
       throw new Alarm('fork', error.message, evidence);
     }
   }
