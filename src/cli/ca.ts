@@ -38,14 +38,14 @@ function show({ config, data }: ShowFlags): Outcome {
   const flags: ServeFlags = { ...(config !== undefined && { config }), ...(data !== undefined && { data }) };
   const { settings } = loadSettings(flags);
   const chain = chainFiles(settings).flatMap(certificatesIn);
-  const keys = keyFiles(settings).map((file) => ({ file, state: stateOf(file) }));
+  const keys = keysOf(settings);
   const expired = chain.some((one) => factsOfCa(one).daysLeft < 0);
   return {
     lines: [
       ...chain.flatMap((one, i) => [...(i === 0 ? [] : ['']), ...describeCa(one)]),
       '',
       'Keys:',
-      ...keys.map(({ file, state }) => `  ${printable(file)}  ${WORDS[state]}`),
+      ...keys.map(({ place, state }) => `  ${printable(place)}  ${WORDS[state]}`),
     ],
     object: { ok: !expired, chain: chain.map(factsOfCa), keys },
     exitCode: expired ? EXIT_FOUND_WRONG : 0,
@@ -63,8 +63,14 @@ function chainFiles({ ca, data }: Settings): readonly string[] {
   return files;
 }
 
-function keyFiles({ ca, data }: Settings): readonly string[] {
-  return ca === undefined ? ['intermediate.key', 'root.key'].map((name) => join(data, 'ca', name)) : [ca.key];
+function keysOf({ ca, data }: Settings): readonly Key[] {
+  if (ca === undefined) return ['intermediate.key', 'root.key'].map((name) => keyAt(join(data, 'ca', name)));
+  if ('pkcs11' in ca) {
+    const { token, keyLabel } = ca.pkcs11;
+    return [{ place: `key "${keyLabel}" of the PKCS#11 token "${token}"`, state: 'elsewhere' }];
+  }
+  if ('vault' in ca) return [{ place: `key ${ca.vault.key} at ${ca.vault.url}`, state: 'elsewhere' }];
+  return [keyAt(ca.key)];
 }
 
 function certificatesIn(file: string): readonly X509Certificate[] {
@@ -81,12 +87,18 @@ const WORDS = {
   encrypted: 'encrypted',
   clear: 'in clear: readable for whoever can read the file',
   away: 'not here',
+  elsewhere: 'it does not leave there',
 } as const;
 
+interface Key {
+  readonly place: string;
+  readonly state: keyof typeof WORDS;
+}
+
 /** Nothing of the key itself is looked at. */
-function stateOf(file: string): keyof typeof WORDS {
-  if (!existsSync(file)) return 'away';
-  return isEncrypted(read(file)) ? 'encrypted' : 'clear';
+function keyAt(place: string): Key {
+  if (!existsSync(place)) return { place, state: 'away' };
+  return { place, state: isEncrypted(read(place)) ? 'encrypted' : 'clear' };
 }
 
 function read(file: string): string {

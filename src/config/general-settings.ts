@@ -2,6 +2,7 @@
 
 import type * as z from 'zod';
 import { type AccessSettings, readAccess } from './access-settings.ts';
+import { type CaSettings, readCa } from './ca-settings.ts';
 import type { Findings } from './findings.ts';
 import { type LimitSettings, readLimits } from './limit-settings.ts';
 import type { MapNode } from './node.ts';
@@ -22,8 +23,8 @@ export interface GeneralSettings extends TransparencySettings, AccessSettings {
   readonly drainDelayMs: number;
   /** Folder. */
   readonly data: string;
-  /** An existing CA; paths of PEM files. */
-  readonly ca?: { readonly chain: string; readonly key: string; readonly passphraseFile?: string };
+  /** An existing CA. */
+  readonly ca?: CaSettings;
   /** For the keys that Mayfly makes itself. */
   readonly keyPassphraseFile?: string;
   readonly clientSigningAlgorithms: readonly string[];
@@ -50,7 +51,7 @@ export function readGeneralSettings(root: MapNode, reader: Reader): GeneralSetti
     data: general.data,
     ...readTransparency(general, reader),
     ...readAccess(general, reader),
-    ...defined('ca', general.ca && caOf(general.ca)),
+    ...defined('ca', general.ca && readCa(general.ca)),
     ...defined('keyPassphraseFile', general['key-passphrase-file']),
     clientSigningAlgorithms: general['client-signing-algorithms'],
     errors: general.errors,
@@ -74,8 +75,4 @@ function grpcTlsOf(general: General, findings: Findings): GeneralSettings['grpcT
     findings.error(['grpc-tls-key'], 'is missing; grpc-tls-certificate needs it');
   if (key !== undefined) findings.error(['grpc-tls-certificate'], 'is missing; grpc-tls-key needs it');
   return undefined;
-}
-
-function caOf(ca: NonNullable<General['ca']>): NonNullable<GeneralSettings['ca']> {
-  return { chain: ca.chain, key: ca.key, ...defined('passphraseFile', ca['passphrase-file']) };
 }

@@ -3,6 +3,7 @@
 import * as z from 'zod';
 import { ALGORITHM_NAMES, DEFAULT_ALGORITHMS } from '../key/algorithm.ts';
 import { access } from './access-schema.ts';
+import { ca } from './ca-schema.ts';
 import { ciMetadata, fulcioIssuer, listedIssuer } from './issuer-schema.ts';
 import { rateLimits } from './limit-schema.ts';
 import { transparency } from './transparency-schema.ts';
@@ -12,14 +13,6 @@ const port = z
   .int('takes a port, 0 to 65535')
   .min(0, 'takes a port, 0 to 65535')
   .max(65535, 'takes a port, 0 to 65535');
-
-const ca = z
-  .strictObject({
-    chain: text.describe('PEM file: the issuing CA first, the root last.'),
-    key: text.describe('PEM file with the private key of the issuing CA.'),
-    'passphrase-file': text.optional().describe('File that holds the passphrase of an encrypted key.'),
-  })
-  .describe('An existing CA; without it Mayfly makes one in the data folder.');
 
 const general = {
   host: text.describe('Address to listen on.').default('127.0.0.1'),

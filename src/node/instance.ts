@@ -47,12 +47,11 @@ export interface Instance extends LogInstance {
   readonly timestamp?: TimestampMaterial;
 }
 
-/** An existing CA: paths of its PEM chain (issuing CA first, root last) and of its private key. */
-export interface ExistingCa {
-  readonly chain: string;
-  readonly key: string;
-  readonly passphrase?: string;
-}
+/** An existing CA: path of its PEM chain (issuing CA first, root last), and its private key: a path, or wherever it is. */
+export type ExistingCa =
+  | { readonly chain: string; readonly key: string; readonly passphrase?: string }
+  /** Opens the key of this SubjectPublicKeyInfo; rejects with an Error with a sentence. */
+  | { readonly chain: string; readonly signer: (publicKey: Bytes) => Promise<Signer> };
 
 export interface EphemeralOptions {
   readonly kind: InstanceKind;
@@ -133,7 +132,7 @@ async function load(folder: DataFolder, options: InstanceOptions, hasTimestamp: 
     options.ca === undefined
       ? await loadAuthority(
           [join(path, 'ca', 'intermediate.pem'), join(path, 'ca', 'root.pem')],
-          await own('ca/intermediate.key'),
+          nativeSigner(await own('ca/intermediate.key')),
           options,
         )
       : await existingAuthority(options.ca, options, warnings);
@@ -158,7 +157,7 @@ export async function ephemeralInstance(options: EphemeralOptions): Promise<Inst
   let parent: Parent | undefined;
   if (options.ca === undefined) {
     const { root, rootKey, intermediate, intermediateKey } = await newCa(options);
-    authority = await open([intermediate, root], intermediateKey, options);
+    authority = await open([intermediate, root], nativeSigner(intermediateKey), options);
     parent = { certificate: root, signer: nativeSigner(rootKey) };
   } else authority = await existingAuthority(options.ca, options, warnings);
   const { chain, key } = await makeTimestampAuthority({ ...options, now: options.clock.now() }, parent);
@@ -175,7 +174,11 @@ async function existingAuthority(
   options: EphemeralOptions,
   warnings: string[],
 ): Promise<Authority> {
-  const authority = await loadAuthority([ca.chain], await loadKey(ca.key, ca.passphrase, warnings), options);
+  const key =
+    'signer' in ca
+      ? await ca.signer(await issuingKey(ca.chain))
+      : nativeSigner(await loadKey(ca.key, ca.passphrase, warnings));
+  const authority = await loadAuthority([ca.chain], key, options);
   const anchor = authority.chain.at(-1);
   if (anchor !== undefined) {
     const { issuer, subject, title } = readCaCertificate(anchor);
@@ -188,21 +191,34 @@ async function existingAuthority(
   return authority;
 }
 
+/** SubjectPublicKeyInfo of the first certificate. */
+async function issuingKey(file: string): Promise<Bytes> {
+  const unusable = (error: AuthorityError) =>
+    new InstanceError('chain_unusable', `${file}: ${error.message}`, error);
+  try {
+    const [first] = readChain(await read(file));
+    if (first === undefined) throw new AuthorityError('chain_empty', 'the chain has no certificate');
+    return readCaCertificate(first).spki;
+  } catch (error) {
+    throw error instanceof AuthorityError ? unusable(error) : error;
+  }
+}
+
 async function loadAuthority(
   files: readonly string[],
-  key: KeyObject,
+  signer: Signer,
   options: EphemeralOptions,
 ): Promise<Authority> {
   try {
     const chain: Bytes[] = [];
     for (const file of files) chain.push(...readChain(await read(file)));
-    return await open(chain, key, options);
+    return await open(chain, signer, options);
   } catch (error) {
     if (!(error instanceof AuthorityError)) throw error;
     throw new InstanceError('chain_unusable', `${files.join(' and ')}: ${error.message}`, error);
   }
 }
 
-function open(chain: readonly Bytes[], key: KeyObject, options: EphemeralOptions): Promise<Authority> {
-  return openAuthority(chain, nativeSigner(key), options.sha256, options.clock.now(), options.verifier);
+function open(chain: readonly Bytes[], signer: Signer, options: EphemeralOptions): Promise<Authority> {
+  return openAuthority(chain, signer, options.sha256, options.clock.now(), options.verifier);
 }

@@ -1,6 +1,5 @@
 // Mayfly: one instance wired for Node: keys, log, issuers, limits and routes; whoever opens it brings the listeners.
 
-import { readFileSync } from 'node:fs';
 import type { Hono } from 'hono';
 import type { Authority } from '../certificate/authority.ts';
 import { compileProfile } from '../certificate/profile.ts';
@@ -17,10 +16,11 @@ import { IssuerKeys } from '../token/issuer-keys.ts';
 import { VERSION } from '../version.ts';
 import { openAdmission } from './admission.ts';
 import { originOf } from './builtin-log.ts';
+import { existingCa, firstLine } from './existing-ca.ts';
 import { facesOf } from './faces.ts';
 import { NodeFetcher } from './fetcher.ts';
 import { inClusterCredentials } from './in-cluster.ts';
-import { type ExistingCa, ephemeralInstance, type Instance, openInstance } from './instance.ts';
+import { ephemeralInstance, type Instance, openInstance } from './instance.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { sha256 } from './native-digest.ts';
@@ -172,16 +172,7 @@ async function readinessOf(authority: Authority, builtin: OpenLog | undefined): 
 
 function instanceOf({ settings, kind, ephemeral }: MayflyOptions): Promise<Instance> {
   const { ca: given, keyPassphraseFile } = settings;
-  const ca: { ca?: ExistingCa } =
-    given === undefined
-      ? {}
-      : {
-          ca: {
-            chain: given.chain,
-            key: given.key,
-            ...optional('passphrase', passphraseIn(given.passphraseFile)),
-          },
-        };
+  const ca = optional('ca', given && existingCa(given));
   const common = { kind, clock, random, sha256, verifier, ...ca };
   if (ephemeral) return ephemeralInstance(common);
   return openInstance({
@@ -191,9 +182,8 @@ function instanceOf({ settings, kind, ephemeral }: MayflyOptions): Promise<Insta
   });
 }
 
-/** The first line of the file. */
 function passphraseIn(file: string | undefined): string | undefined {
-  return file === undefined ? undefined : (readFileSync(file, 'utf8').split(/\r?\n/)[0] ?? '');
+  return file === undefined ? undefined : firstLine(file);
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {

@@ -20,6 +20,7 @@ const OF_CURVE: ReadonlyMap<string | undefined, SigningAlgorithm> = new Map([
 
 /** Throws a TypeError for a key that is not private, or of a kind that signs no certificates. */
 export function nativeSigner(key: KeyObject): Signer {
+  if (key.type !== 'private') throw new TypeError(`a ${key.type} key cannot sign`);
   const algorithm = algorithmOf(key);
   const digest = DIGEST[algorithm];
   const spki = createPublicKey(key).export({ format: 'der', type: 'spki' });
@@ -30,8 +31,8 @@ export function nativeSigner(key: KeyObject): Signer {
   };
 }
 
-function algorithmOf(key: KeyObject): SigningAlgorithm {
-  if (key.type !== 'private') throw new TypeError(`a ${key.type} key cannot sign`);
+/** With which a key of this pair signs. Throws a TypeError for a kind that signs no certificates. */
+export function algorithmOf(key: KeyObject): SigningAlgorithm {
   if (key.asymmetricKeyType === 'rsa') return 'rsa-pkcs1-sha256';
   if (key.asymmetricKeyType === 'ed25519') return 'ed25519';
   const { namedCurve } = key.asymmetricKeyDetails ?? {};

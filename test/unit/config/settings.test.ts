@@ -204,7 +204,15 @@ describe('mistakes', () => {
       'explain: {bearer: {file: short.token}}',
       ['1 explain.bearer.file: takes a file with a token of at least 16 characters on each line'],
     ],
-    ['ca: {chain: x}', ['1 ca.key: is missing; it takes text']],
+    ['ca: {chain: x}', ['1 ca: takes one of key, pkcs11 and vault: where the private key is']],
+    [
+      'ca: {chain: x, key: y, vault: {url: "https://v", key: k, token-file: t}}',
+      ['1 ca: takes one of key, pkcs11 and vault: where the private key is'],
+    ],
+    [
+      'ca: {chain: x, passphrase-file: y, pkcs11: {module: m, token: t, pin-file: p, key-label: k}}',
+      ['1 ca: takes passphrase-file beside key only'],
+    ],
     ['errors: quiet', ['1 errors: takes one of helpful, terse']],
     ['client-signing-algorithms: []', ['1 client-signing-algorithms: needs at least one algorithm']],
     ['rate-limits: on', ['1 rate-limits: takes off, or a map with backend, defaults and overrides']],

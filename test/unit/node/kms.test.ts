@@ -1,0 +1,236 @@
+import { execFileSync } from 'node:child_process';
+import { createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { stringify } from 'yaml';
+import { encodePem } from '../../../src/encoding/pem.ts';
+import { openTransitSigner, type TransitOptions } from '../../../src/node/kms-signer.ts';
+import { send } from '../../fakes/client.ts';
+import { entryOf } from '../../fakes/instance.ts';
+import { startIssuer } from '../../fakes/issuer.ts';
+import { FREE_PORTS, run, serve } from '../../fakes/process.ts';
+import { issuedBy, request } from '../../fakes/signing-client.ts';
+import { describeWith } from '../../fakes/skip.ts';
+import { makePair } from '../certificate/made-chain.ts';
+
+const TOKEN = 'hvs.a-token-of-the-service';
+
+/** Transit as its API is documented, over HTTP and with real keys: versions, prehashed input, DER signatures. */
+class Transit {
+  readonly versions: KeyObject[] = [];
+  readonly asked: string[] = [];
+  token = TOKEN;
+  behaviour: 'answer' | 'hang' | 'cut' | 'once-500' | 'sealed' | 'nonsense' = 'answer';
+  readonly #server: Server = createServer(async (message, response) => {
+    const { behaviour } = this;
+    this.asked.push(`${message.method} ${message.url}`);
+    const body = await bodyOf(message);
+    if (behaviour === 'hang') return;
+    if (behaviour === 'cut') return response.destroy();
+    if (behaviour === 'once-500') this.behaviour = 'answer';
+    const [status, answer] =
+      behaviour === 'once-500'
+        ? [500, {}]
+        : behaviour === 'sealed'
+          ? [503, { errors: ['Vault is sealed'] }]
+          : behaviour === 'nonsense'
+            ? [200, { data: {} }]
+            : message.headers['x-vault-token'] !== this.token
+              ? [403, { errors: ['permission denied'] }]
+              : this.#answer(message.url ?? '', body);
+    return response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+  });
+
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#server.listen(0, '127.0.0.1', resolve);
+    });
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`; // on a port, not on a pipe
+  }
+
+  close(): void {
+    this.#server.closeAllConnections();
+    this.#server.close();
+  }
+
+  #answer(url: string, body: Record<string, unknown>): [number, object] {
+    if (url === '/v1/transit/keys/ca') {
+      const entries = this.versions.map((key, i) => [String(i + 1), { public_key: published(key) }]);
+      return [200, { data: { keys: Object.fromEntries(entries), latest_version: this.versions.length } }];
+    }
+    const [, hash] = /^\/v1\/transit\/sign\/ca(?:\/sha2-(\d+))?$/.exec(url) ?? [undefined, 'none'];
+    const key = this.versions[Number(body['key_version']) - 1];
+    if (hash === 'none' || key === undefined) return [404, { errors: [] }];
+    const input = Buffer.from(String(body['input']), 'base64');
+    const signature = hash === undefined ? sign(null, input, key) : signDigest(input, hash, key);
+    return [200, { data: { signature: `vault:v${body['key_version']}:${signature.toString('base64')}` } }];
+  }
+}
+
+/** OpenSSL signs a digest as it is, which node:crypto does not. */
+function signDigest(digest: Buffer, hash: string, key: KeyObject): Buffer {
+  const file = join(folder, 'signing.pem');
+  writeFileSync(file, key.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600 });
+  const options = key.asymmetricKeyType === 'rsa' ? ['-pkeyopt', `digest:sha${hash}`] : [];
+  return execFileSync('openssl', ['pkeyutl', '-sign', '-inkey', file, ...options], { input: digest });
+}
+
+function published(key: KeyObject): string {
+  const publicKey = createPublicKey(key);
+  if (key.asymmetricKeyType !== 'ed25519') return String(publicKey.export({ format: 'pem', type: 'spki' }));
+  return publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
+}
+
+async function bodyOf(message: IncomingMessage): Promise<Record<string, unknown>> {
+  let text = '';
+  for await (const chunk of message) text += chunk;
+  return text === '' ? {} : JSON.parse(text);
+}
+
+const spkiOf = (key: KeyObject): Uint8Array<ArrayBuffer> =>
+  new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }));
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'mayfly-kms-'));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+let transit: Transit;
+beforeEach(async () => {
+  transit = new Transit();
+  await transit.listen();
+});
+afterEach(() => transit.close());
+
+const ec = (namedCurve = 'P-256'): KeyObject => generateKeyPairSync('ec', { namedCurve }).privateKey;
+
+describeWith('openssl', 'a key in Transit', () => {
+  const optionsFor = (key: KeyObject, more: Partial<TransitOptions> = {}): TransitOptions => ({
+    url: transit.url,
+    key: 'ca',
+    mount: 'transit',
+    timeout: 2_000,
+    token: () => TOKEN,
+    publicKey: spkiOf(key),
+    ...more,
+  });
+  const message = Buffer.from('what is signed');
+
+  test.each<[string, () => KeyObject, string | null]>([
+    ['P-256', () => ec(), 'sha256'],
+    ['P-384', () => ec('P-384'), 'sha384'],
+    ['P-521', () => ec('P-521'), 'sha512'],
+    ['RSA', () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey, 'sha256'],
+    ['Ed25519', () => generateKeyPairSync('ed25519').privateKey, null],
+  ])('%s: what it signs verifies', async (_, make, hash) => {
+    const key = make();
+    transit.versions.push(key);
+    const signer = await openTransitSigner(optionsFor(key));
+    expect(verify(hash, message, createPublicKey(key), await signer.sign(message))).toBe(true);
+  });
+
+  test('the version of the certificate goes on signing after a rotation in the service', async () => {
+    const [old, current] = [ec(), ec()];
+    transit.versions.push(old, current);
+    const signer = await openTransitSigner(optionsFor(old));
+    expect(verify('sha256', message, createPublicKey(old), await signer.sign(message))).toBe(true);
+    await expect(openTransitSigner(optionsFor(ec()))).rejects.toThrow(/no version of the key ca/);
+  });
+
+  test('a token that was renewed in its file is used', async () => {
+    const key = ec();
+    transit.versions.push(key);
+    let token = TOKEN;
+    const signer = await openTransitSigner(optionsFor(key, { token: () => token }));
+    transit.token = 'another';
+    await expect(signer.sign(message)).rejects.toThrow(/answered 403 .*: the token may not do that/);
+    token = 'another';
+    expect((await signer.sign(message)).length).toBeGreaterThan(60);
+  });
+
+  test.each<[Transit['behaviour'], RegExp]>([
+    ['hang', /did not answer within 300 ms/],
+    ['cut', /cannot be used for signing/],
+    ['sealed', /answered 503/],
+    ['nonsense', /cannot be used for signing/],
+  ])('a service that does %s rejects, without the token in the words', async (behaviour, words) => {
+    const key = ec();
+    transit.versions.push(key);
+    const signer = await openTransitSigner(optionsFor(key, { timeout: 300 }));
+    transit.behaviour = behaviour;
+    const failure = await Promise.resolve(signer.sign(message)).then(String, (error: Error) => error.message);
+    expect(failure).toMatch(words);
+    expect(failure).not.toContain(TOKEN);
+  });
+
+  test('one failure on their side is asked once more', async () => {
+    const key = ec();
+    transit.versions.push(key);
+    const signer = await openTransitSigner(optionsFor(key));
+    transit.behaviour = 'once-500';
+    expect((await signer.sign(message)).length).toBeGreaterThan(60);
+  });
+
+  describe('as the CA of an instance', () => {
+    async function configured(): Promise<{ file: string; people: Awaited<ReturnType<typeof startIssuer>> }> {
+      const people = await startIssuer({ claims: { email: 'dana@example.org', email_verified: true } });
+      const now = Date.now();
+      const validity = { notBefore: now - 86_400_000, notAfter: now + 365 * 86_400_000 };
+      const key = ec();
+      transit.versions.push(key);
+      const { chain } = makePair({ ...validity, key }, validity);
+      const chainFile = join(folder, 'chain.pem');
+      writeFileSync(chainFile, chain.map((der) => encodePem('CERTIFICATE', der)).join(''));
+      const tokenFile = join(folder, 'token');
+      writeFileSync(tokenFile, `${TOKEN}\n`, { mode: 0o600 });
+      const file = join(folder, 'mayfly.yaml');
+      const vault = { url: transit.url, key: 'ca', 'token-file': tokenFile, timeout: '1s' };
+      const issuers = [entryOf({ issuer: people, type: 'email' })];
+      writeFileSync(file, stringify({ ca: { chain: chainFile, vault }, issuers }));
+      return { file, people };
+    }
+
+    test('issues; 503 while the service is away, sealed or slow; good again after', async () => {
+      const { file, people } = await configured();
+      const server = await serve(['--config', file, '--ephemeral']);
+      const ask = async () => request(server.url, { token: await people.sign() });
+      try {
+        const { leaf, authority } = issuedBy(await ask());
+        expect(leaf.x509.verify(authority.x509.publicKey)).toBe(true);
+        for (const behaviour of ['sealed', 'cut', 'hang'] as const) {
+          transit.behaviour = behaviour;
+          const refused = await ask();
+          expect([refused.status, refused.json]).toMatchObject([
+            503,
+            { code: 14, message: 'error communicating with CA backend' },
+          ]);
+          const ready = await send(server.url, '/readyz');
+          expect([ready.status, ready.text]).toEqual([503, expect.stringContaining('"signer"')]);
+        }
+        transit.behaviour = 'answer';
+        expect((await ask()).status).toBe(200);
+        expect((await send(server.url, '/readyz')).status).toBe(200);
+      } finally {
+        await server.stop();
+        await people.close();
+      }
+    });
+
+    test('does not start without the service, and says why', async () => {
+      const { file, people } = await configured();
+      transit.token = 'another';
+      const ended = await run(['serve', ...FREE_PORTS, '--config', file, '--ephemeral']);
+      expect([ended.code, ended.stderr]).toEqual([1, expect.stringMatching(/answered 403 to keys\/ca/)]);
+      expect(ended.stderr).not.toContain(TOKEN);
+      await people.close();
+    });
+  });
+});
