@@ -1,7 +1,9 @@
 // Precertificates for tests of submissions, made by hand, right and wrong.
 
-import { type Bytes, concat } from '../../../src/encoding/bytes.ts';
+import { type Bytes, concat, equal } from '../../../src/encoding/bytes.ts';
 import * as der from '../../../src/encoding/der.ts';
+import type { Sct } from '../../../src/log/log.ts';
+import { encodeSctList } from '../../../src/log/sct.ts';
 import { extension, ISSUING, type Made, make, type Shape } from '../certificate/made-chain.ts';
 
 export const POISON_ID = '1.3.6.1.4.1.11129.2.4.3';
@@ -9,11 +11,27 @@ export const SCT_LIST_ID = '1.3.6.1.4.1.11129.2.4.2';
 export const PRECERTIFICATE_SIGNING = '1.3.6.1.4.1.11129.2.4.4';
 
 export const POISON = extension(POISON_ID, true, Uint8Array.of(5, 0));
-const SAN = extension(
-  '2.5.29.17',
-  true,
-  der.sequence(der.element(der.contextTag(6, true), new TextEncoder().encode('https://example.com/me'))),
-);
+const uri = (text: string): Bytes => der.element(der.contextTag(6, true), new TextEncoder().encode(text));
+const san = (...names: readonly Bytes[]): Bytes => extension('2.5.29.17', true, der.sequence(...names));
+const SAN = san(uri('https://example.com/me'));
+
+/** Of a certificate for those URIs, on the word of that OIDC issuer. */
+export function nameExtensions(names: readonly string[], issuer: string): Shape {
+  const says = extension('1.3.6.1.4.1.57264.1.8', false, der.utf8String(issuer));
+  return { extra: [san(...names.map(uri)), says, POISON] };
+}
+
+/** The certificate of a precertificate: the SCT in place of the poison. Its signature is not made anew. */
+export function withSct(precertificate: Bytes, sct: Sct): Bytes {
+  const list = extension(SCT_LIST_ID, false, der.octetString(encodeSctList(sct)));
+  return withTbs(precertificate, (tbs) => {
+    const fields = der.readAll(der.readOnly(tbs, der.TAG.sequence).content);
+    const wrapped = der.readOnly(fields.at(-1)?.content ?? tbs, der.TAG.sequence);
+    const extensions = der.readAll(wrapped.content).map(({ raw }) => (equal(raw, POISON) ? list : raw));
+    const head = fields.slice(0, -1).map(({ raw }) => raw);
+    return der.sequence(...head, der.element(der.contextTag(3), der.sequence(...extensions)));
+  });
+}
 
 /** A leaf under `issuer`; `extra` replaces the poison. */
 export function precertificate(issuer: Made, shape: Shape = {}): Made {
