@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { printable } from '../certificate/plain-words.ts';
+import { SettingsError } from '../config/mistake.ts';
 import type { Settings } from '../config/settings.ts';
 import { FROZEN_FILE, type FrozenIssuer, parseFrozen, writeFrozen } from '../node/frozen-issuers.ts';
 import { isFrozen } from '../node/trust-in-force.ts';
@@ -55,26 +56,45 @@ function freezeCommand(): Command {
 }
 
 async function freeze(issuer: string, flags: FreezeFlags): Promise<Outcome> {
-  const settings = settingsOf(flags);
-  const known = settings.issuers.some((one) => isFrozen(one, new Set([issuer])));
-  const directory = new IssuerDirectory(settings.issuers.map((one) => one.issuer));
-  if (!known && directory.find(issuer).length === 0) {
-    const names = settings.issuers.map((one) => one.issuer.name).join(', ') || 'none';
-    throw new Error(`${issuer} is no issuer of this configuration; there is: ${names}`);
-  }
-  const before = listOf(settings);
+  const place = placeFor(issuer, flags);
+  const before = listOf(place);
   if (!before.some((one) => one.issuer === issuer)) {
     const entry = { issuer, since: new Date().toISOString(), ...(flags.reason && { reason: flags.reason }) };
-    await writeFrozen(folderOf(settings), [...before, entry]);
+    await writeFrozen(folderOf(place), [...before, entry]);
   }
   return {
     lines: [
-      `${printable(issuer)} is frozen: an instance with its data in ${settings.data} refuses its tokens from now on.`,
+      `${printable(issuer)} is frozen: an instance with its data in ${place.data} refuses its tokens from now on.`,
+      ...(place.unchecked
+        ? ['The configuration has mistakes, so nobody has checked that this is how it names the issuer.']
+        : []),
       'Replicas with a data folder of their own need the same. Certificates that were issued stay valid for ten minutes.',
       `Take it back with: mayfly issuer unfreeze ${printable(issuer)}`,
     ],
-    object: { ok: true, frozen: listOf(settings) },
+    object: { ok: true, checked: !place.unchecked, frozen: listOf(place) },
   };
+}
+
+/** The data folder, once the issuer is known to be configured; a file with mistakes must not stand in the way. */
+function placeFor(issuer: string, flags: PlaceFlags): { readonly data: string; readonly unchecked: boolean } {
+  let settings: Settings;
+  try {
+    settings = settingsOf(flags);
+  } catch (failure) {
+    if (!(failure instanceof SettingsError)) throw failure;
+    if (flags.data !== undefined) return { data: flags.data, unchecked: true };
+    throw new Error(
+      'the configuration has mistakes: name the data folder with --data to freeze an issuer all the same',
+      {
+        cause: failure,
+      },
+    );
+  }
+  const known = settings.issuers.some((one) => isFrozen(one, new Set([issuer])));
+  const directory = new IssuerDirectory(settings.issuers.map((one) => one.issuer));
+  if (known || directory.find(issuer).length > 0) return { data: settings.data, unchecked: false };
+  const names = settings.issuers.map((one) => one.issuer.name).join(', ') || 'none';
+  throw new Error(`${issuer} is no issuer of this configuration; there is: ${names}`);
 }
 
 function unfreezeCommand(): Command {
@@ -129,13 +149,13 @@ function settingsOf({ config, data }: PlaceFlags): Settings {
   return loadSettings(flags).settings;
 }
 
-function listOf({ data }: Settings): readonly FrozenIssuer[] {
+function listOf({ data }: Pick<Settings, 'data'>): readonly FrozenIssuer[] {
   const file = join(data, FROZEN_FILE);
   const text = new ReadFiles().readIfThere(file);
   return text === undefined ? [] : parseFrozen(text, file);
 }
 
-function folderOf({ data }: Settings): string {
+function folderOf({ data }: Pick<Settings, 'data'>): string {
   if (existsSync(join(data, 'instance.json'))) return data;
   throw new Error(`${data} is no data folder of an instance; name it with --data`);
 }

@@ -96,16 +96,20 @@ export function loadSettings(
   const text = readConfiguration(shipped ? fileURLToPath(SHIPPED_SETTINGS) : fileName, fileName, files);
   const readFile = (path: string): string => files.read(path);
   const { settings, warnings } = parseSettings(text, { fileName, kinds, readFile });
-  return { settings: withFrozen(withFlags(settings, flags), flags, files), warnings, fileName };
+  const effective = withFlags(settings, flags);
+  const frozen = frozenIn(effective.data, flags, files);
+  return { settings: { ...effective, ...(frozen !== undefined && { frozen }) }, warnings, fileName };
 }
 
-/** What `mayfly issuer freeze` has noted beside the keys. */
-function withFrozen(settings: Settings, { ephemeral }: ServeFlags, files: ReadFiles): Settings {
-  if (ephemeral === true) return settings;
-  const file = join(settings.data, FROZEN_FILE);
-  const text = files.readIfThere(file);
-  if (text === undefined) return settings;
-  return { ...settings, frozen: new Set(parseFrozen(text, file).map(({ issuer }) => issuer)) };
+/** What `mayfly issuer freeze` has noted in the data folder; undefined where nothing was. Throws an Error with a sentence. */
+export function frozenIn(
+  data: string,
+  { ephemeral }: Pick<ServeFlags, 'ephemeral'>,
+  files: ReadFiles,
+): Settings['frozen'] {
+  const file = join(data, FROZEN_FILE);
+  const text = ephemeral === true ? undefined : files.readIfThere(file);
+  return text === undefined ? undefined : new Set(parseFrozen(text, file).map(({ issuer }) => issuer));
 }
 
 function readConfiguration(file: string, name: string, files: ReadFiles): string {

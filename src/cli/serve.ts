@@ -6,7 +6,7 @@ import { createLogger } from '../node/logger.ts';
 import { reloadOnChange } from '../node/reload.ts';
 import { type Service, startService } from '../node/service.ts';
 import { ReadFiles } from '../node/watch.ts';
-import { addServeFlags, loadSettings, type ServeFlags } from './options.ts';
+import { addServeFlags, frozenIn, loadSettings, type ServeFlags } from './options.ts';
 
 export function serveCommand(): Command {
   return addServeFlags(new Command('serve').description('serve certificates, their log, or both'))
@@ -40,6 +40,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     const stop = reloadOnChange({
       reload: service.reload,
       load: (read) => loadSettings(flags, undefined, read),
+      frozen: (read) => frozenIn(settings.data, flags, read),
       files,
       logger,
     });

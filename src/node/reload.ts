@@ -9,8 +9,12 @@ import { ReadFiles, watchFiles } from './watch.ts';
 
 export type ReloadCause = 'signal' | 'file';
 
-/** Reads the configuration. Throws SettingsError, or an Error with a sentence. */
-export type LoadSettings = () => { readonly settings: Settings; readonly warnings: readonly Mistake[] };
+export interface LoadSettings {
+  /** Reads the configuration. Throws SettingsError, or an Error with a sentence. */
+  (): { readonly settings: Settings; readonly warnings: readonly Mistake[] };
+  /** Reads who is frozen: counts also where the configuration has mistakes. Throws an Error with a sentence. */
+  readonly frozen?: () => Settings['frozen'];
+}
 
 export interface ReloadOptions {
   /** What the instance began with. */
@@ -23,12 +27,14 @@ export interface ReloadOptions {
 
 export class Reload {
   readonly #options: ReloadOptions;
+  #current: Settings;
   readonly #success: Gauge;
   readonly #timestamp: Gauge;
 
   constructor(options: ReloadOptions) {
     const registers = [options.registry];
     this.#options = options;
+    this.#current = options.running;
     this.#success = new Gauge({
       registers,
       name: 'mayfly_config_last_reload_success',
@@ -46,8 +52,12 @@ export class Reload {
   run(load: LoadSettings, cause: ReloadCause): boolean {
     const { running, apply, logger } = this.#options;
     try {
-      const { settings, warnings } = load();
+      const loaded = load();
+      const { warnings } = loaded;
+      const settings =
+        load.frozen === undefined ? loaded.settings : withFrozen(loaded.settings, load.frozen());
       apply(settings);
+      this.#current = settings;
       for (const { path, line, message } of warnings) logger.warn({ path, line }, message);
       const restart = restartNeeded(running, settings);
       const facts = { cause, issuers: settings.issuers.length, frozen: [...(settings.frozen ?? [])] };
@@ -60,7 +70,28 @@ export class Reload {
       this.#success.set(0);
       const mistakes = failure instanceof SettingsError ? { mistakes: failure.mistakes } : { err: failure };
       logger.error({ cause, ...mistakes }, 'the configuration cannot be used; the one before stays in force');
+      this.#freeze(load);
       return false;
+    }
+  }
+
+  /** Stopping an issuer must not wait for somebody to mend the file. */
+  #freeze({ frozen }: LoadSettings): void {
+    const { apply, logger } = this.#options;
+    try {
+      const list = frozen?.();
+      if (frozen === undefined || isDeepStrictEqual(list, this.#current.frozen)) return;
+      this.#current = withFrozen(this.#current, list);
+      apply(this.#current);
+      logger.warn(
+        { frozen: [...(list ?? [])] },
+        'frozen issuers are others now, under the configuration before',
+      );
+    } catch (failure) {
+      logger.error(
+        { err: failure },
+        'the list of frozen issuers cannot be read; the one before stays in force',
+      );
     }
   }
 
@@ -68,6 +99,10 @@ export class Reload {
     this.#success.set(1);
     this.#timestamp.setToCurrentTime();
   }
+}
+
+function withFrozen({ frozen: _, ...settings }: Settings, frozen: Settings['frozen']): Settings {
+  return frozen === undefined ? settings : { ...settings, frozen };
 }
 
 /** What `apply` puts in force; of rate-limits the rates alone. */
@@ -110,17 +145,23 @@ export interface Reloading {
   readonly reload: (load: LoadSettings, cause: ReloadCause) => boolean;
   /** Reads the configuration, through the files given. */
   readonly load: (files: ReadFiles) => ReturnType<LoadSettings>;
+  /** Reads who is frozen, through the files given. */
+  readonly frozen: (files: ReadFiles) => Settings['frozen'];
   /** Those that the settings in force were read from. */
   readonly files: ReadFiles;
   readonly logger: Logger;
 }
 
 /** Reads the configuration again on SIGHUP and when its files change, until the function returned is called. */
-export function reloadOnChange({ reload, load, files, logger }: Reloading): () => void {
+export function reloadOnChange({ reload, load, frozen, files, logger }: Reloading): () => void {
   let current = files;
   const again = (cause: ReloadCause): void => {
-    current = new ReadFiles(); // also where it fails: the same mistakes are not told twice
-    reload(() => load(current), cause);
+    const read = new ReadFiles(); // also where it fails: the same mistakes are not told twice
+    current = read;
+    reload(
+      Object.assign(() => load(read), { frozen: () => frozen(read) }),
+      cause,
+    );
   };
   const onSignal = (): void => again('signal');
   process.on('SIGHUP', onSignal);

@@ -267,6 +267,15 @@ describe('mayfly serve', () => {
     expect([freeze.code, freeze.stdout]).toEqual([0, expect.stringContaining('one')]);
     await becomes(first, 'POLICY_DENIED');
     expect(await statusOf(second)).toBe('issued');
+    writeFileSync(config, 'issuers: 7\n'); // while somebody has broken the file
+    await server.saying(/stays in force/);
+    expect((await run(['issuer', 'freeze', second.url, '--config', config])).code).toBe(2);
+    const blind = await run(['issuer', 'freeze', second.url, ...where]);
+    expect([blind.code, blind.stdout]).toEqual([0, expect.stringContaining('has mistakes')]);
+    await becomes(second, 'POLICY_DENIED');
+    writeFileSync(config, stringify({ log: 'none', issuers }));
+    expect((await run(['issuer', 'unfreeze', second.url, ...where])).code).toBe(0);
+    await becomes(second, 'issued');
     await server.stop();
     server = await serve(where);
     expect(await statusOf(first)).toBe('POLICY_DENIED');
