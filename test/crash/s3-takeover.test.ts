@@ -181,8 +181,7 @@ describeWith('go', 'two sequencers on one bucket', () => {
     } finally {
       for (const { child } of writers) child.kill('SIGKILL');
       await Promise.all(writers.map(({ exited }) => exited));
-      await monitor.stop();
-      await server.stop();
+      await monitor.stop().finally(() => server.stop());
     }
   });
 });

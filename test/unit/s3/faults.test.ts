@@ -49,13 +49,14 @@ function begin(fault: (request: S3Request) => Fault | undefined): BucketRig {
 async function requestsOfALife(): Promise<string[]> {
   const seen = new Map<string, number>();
   const names: string[] = [];
-  await live(
-    begin((request) => {
-      names.push(nameOf(request, seen));
-      return undefined;
-    }),
-    ONE_TRY,
-  );
+  const rig = begin((request) => {
+    names.push(nameOf(request, seen));
+    return undefined;
+  });
+  await live(rig, ONE_TRY).catch(async (error: unknown) => {
+    await server.stop();
+    throw error;
+  });
   // The lease is renewed by a timer: of the signs of life only the first are sure to come.
   return names.filter((name) => !/leader #[4-9]|leader #\d\d/.test(name));
 }
