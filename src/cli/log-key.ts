@@ -8,6 +8,7 @@ import { encodePem } from '../encoding/pem.ts';
 import { ed25519Key, treeHeadKeyId } from '../log/checkpoint.ts';
 import { ED25519_NOTE, noteKeyId, RFC6962_NOTE, verifierKey } from '../log/note.ts';
 import { logFolderOf } from '../node/builtin-log.ts';
+import { isMissing } from '../node/disk.ts';
 import { sha256 } from '../node/native-digest.ts';
 import { accessLog } from './log-access.ts';
 import { type KeyFlags, logKeysOf } from './log-keys.ts';
@@ -15,6 +16,7 @@ import { addOutcome, type JsonFlag, type Outcome, tell } from './outcome.ts';
 
 interface KeyCommandFlags extends JsonFlag, KeyFlags {
   vkey?: boolean;
+  origin?: string;
 }
 
 export function keyCommand(): Command {
@@ -23,6 +25,7 @@ export function keyCommand(): Command {
     .argument('[url]', 'a Mayfly, or the log itself, which is taken at its word (default: the data folder)')
     .option('--data <dir>', 'folder of keys and log', './mayfly-data')
     .option('--key-passphrase-file <file>', 'file whose first line decrypts the keys in the folder')
+    .option('--origin <name>', 'name of the log, where the folder does not tell it (a log in a bucket)')
     .option('--vkey', 'print verifier keys instead: what witnesses are told of a log');
   return addOutcome(command, 'printed', 'not used').action(
     (url: string | undefined, flags: KeyCommandFlags) => tell(flags, () => show(url, flags)),
@@ -31,19 +34,30 @@ export function keyCommand(): Command {
 
 async function show(url: string | undefined, flags: KeyCommandFlags): Promise<Outcome> {
   const { origin, key, noteKey } = url === undefined ? await inFolder(flags) : await atUrl(url);
-  const vkey = verifierKey(origin, treeHeadKeyId(sha256, origin, sha256(key)), RFC6962_NOTE, key);
-  const ed25519 = noteKey && ed25519Key(noteKey);
-  const noteVkey =
-    ed25519 && verifierKey(origin, noteKeyId(sha256, origin, ED25519_NOTE, ed25519), ED25519_NOTE, ed25519);
-  const vkeys = [...(noteVkey === undefined ? [] : [noteVkey]), vkey];
+  const vkeys = origin === undefined ? [] : verifierKeys(origin, key, noteKey);
+  if (flags.vkey === true && vkeys.length === 0)
+    throw new Error(
+      `the log in ${flags.data} has no name yet: it gets one when it is first served; --origin tells that of a log in a bucket`,
+    );
   return {
     lines: flags.vkey === true ? vkeys : encodePem('PUBLIC KEY', key).trimEnd().split('\n'),
     object: { origin, log_id: base64(sha256(key)), key: base64(key), vkeys },
   };
 }
 
+/** The Ed25519 one first, which most witnesses take. */
+function verifierKeys(origin: string, key: Bytes, noteKey: Bytes | undefined): readonly string[] {
+  const head = verifierKey(origin, treeHeadKeyId(sha256, origin, sha256(key)), RFC6962_NOTE, key);
+  if (noteKey === undefined) return [head];
+  const material = ed25519Key(noteKey);
+  return [
+    verifierKey(origin, noteKeyId(sha256, origin, ED25519_NOTE, material), ED25519_NOTE, material),
+    head,
+  ];
+}
+
 interface Shown {
-  readonly origin: string;
+  readonly origin: string | undefined;
   readonly key: Bytes;
   /** Only the folder tells. */
   readonly noteKey?: Bytes;
@@ -56,13 +70,14 @@ async function atUrl(url: string): Promise<Shown> {
 
 async function inFolder(flags: KeyCommandFlags): Promise<Shown> {
   const keys = await logKeysOf(flags);
-  let origin: string;
+  return { origin: flags.origin ?? nameIn(flags.data), key: keys.log.spki, noteKey: keys.note.spki };
+}
+
+function nameIn(data: string): string | undefined {
   try {
-    [origin = ''] = readFileSync(join(logFolderOf(flags.data), 'identity'), 'utf8').split('\n');
-  } catch (cause) {
-    throw new Error(`the log in ${flags.data} has no name yet: it gets one when it is first served`, {
-      cause,
-    });
+    return readFileSync(join(logFolderOf(data), 'identity'), 'utf8').split('\n')[0];
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
   }
-  return { origin, key: keys.log.spki, noteKey: keys.note.spki };
 }
