@@ -65,12 +65,21 @@ function logFace(log: EdgeLog, { settings, instance, onBug }: FacesOptions): Fac
     return c.json(describeLog(identity, prefix));
   });
   const serve = async (c: Context): Promise<Response> => {
-    const response = await routesOf(await log.reader()).fetch(c.req.raw);
+    const response = await routesOf(await log.reader()).fetch(asSent(c.req.raw));
     return response.headers.has('content-encoding') ? alreadyEncoded(response) : response;
   };
   face.all('/log', serve);
   face.all('/log/*', serve);
   return { path: '/', routes: face };
+}
+
+/** The platform tells Workers that every client takes gzip, and aside what this one said. */
+function asSent(request: Request): Request {
+  const said: unknown = request.cf?.['clientAcceptEncoding'];
+  if (typeof said !== 'string') return request;
+  const headers = new Headers(request.headers);
+  headers.set('accept-encoding', said);
+  return new Request(request, { headers });
 }
 
 /** Without being told, workerd would compress a second time. */
