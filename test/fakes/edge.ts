@@ -11,7 +11,7 @@ export async function startEdge(configuration: string, overrides: Overrides = {}
   return startLocalWorker({ bundle, port: await freePort(), overrides });
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);
     server.listen(0, '127.0.0.1', () => {
