@@ -100,7 +100,7 @@ export class Publisher {
     return new Promise((resolve, reject) => this.#waiters.push({ index, resolve, reject }));
   }
 
-  /** Publishes now all that is durable now. Rejects when it cannot; it will be tried again. */
+  /** Signs, and unless witnesses take it shows, all that is durable now. Rejects when it cannot; it will be tried again. */
   async publish(): Promise<void> {
     // A publication under way may have begun before the newest commit.
     await this.#publishing?.catch(() => undefined);
