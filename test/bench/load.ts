@@ -11,7 +11,12 @@ export interface Outcome {
 }
 
 /** Sends every body once, `connections` at a time. Rejects on a broken connection. */
-export async function send(url: string, bodies: readonly Buffer[], connections: number): Promise<Outcome> {
+export async function send(
+  url: string,
+  bodies: readonly Buffer[],
+  connections: number,
+  contentType = 'application/json',
+): Promise<Outcome> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const target = new URL(url);
   const latencies: number[] = [];
@@ -22,7 +27,7 @@ export async function send(url: string, bodies: readonly Buffer[], connections: 
       const body = bodies[next++];
       if (body === undefined) return;
       const started = performance.now();
-      const status = await post(target, agent, body);
+      const status = await post(target, agent, body, contentType);
       latencies.push(performance.now() - started);
       statuses.set(status, (statuses.get(status) ?? 0) + 1);
     }
@@ -34,9 +39,9 @@ export async function send(url: string, bodies: readonly Buffer[], connections: 
   return { latencies: latencies.sort((a, b) => a - b), seconds, statuses };
 }
 
-function post(url: URL, agent: Agent, body: Buffer): Promise<number> {
+function post(url: URL, agent: Agent, body: Buffer, contentType: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/json', 'content-length': body.length };
+    const headers = { 'content-type': contentType, 'content-length': body.length };
     const outgoing = request(url, { method: 'POST', agent, headers }, (incoming) => {
       incoming.on('error', reject);
       incoming.on('end', () => resolve(incoming.statusCode ?? 0));

@@ -3,6 +3,8 @@
 import * as crypto from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SHAPES } from '../../src/dev/shape.ts';
+import * as der from '../../src/encoding/der.ts';
+import * as oid from '../../src/oid.ts';
 
 export interface BenchIssuer {
   url: string;
@@ -64,5 +66,16 @@ export function makeBodies(issuer: BenchIssuer, count: number): Buffer[] {
         },
       }),
     );
+  });
+}
+
+/** TimeStampReq of a random SHA-256 digest, with nonce and certReq (RFC 3161 section 2.4.1). */
+export function makeTimestampQueries(count: number): Buffer[] {
+  const one = Uint8Array.of(der.TAG.integer, 1, 1);
+  const algorithm = der.sequence(der.objectIdentifier(oid.sha256), Uint8Array.of(der.TAG.null, 0));
+  const certReq = Uint8Array.of(der.TAG.boolean, 1, 0xff);
+  return Array.from({ length: count }, () => {
+    const imprint = der.sequence(algorithm, der.octetString(crypto.randomBytes(32)));
+    return Buffer.from(der.sequence(one, imprint, der.unsignedInteger(crypto.randomBytes(8)), certReq));
   });
 }
