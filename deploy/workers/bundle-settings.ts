@@ -4,10 +4,11 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { format } from '../../src/config/mistake.ts';
 import { bundleSettings } from './settings-bundle.ts';
+import { settingsFile } from './worker-build.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-const file = process.env['MAYFLY_CONFIG'] ?? here('mayfly.yaml');
+const file = settingsFile();
 try {
   const { bundle, warnings } = bundleSettings(file);
   if (warnings.length > 0) process.stderr.write(`${format(warnings, file)}\n`);
