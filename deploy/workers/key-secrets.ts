@@ -4,48 +4,61 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
 import type { InstanceKind } from '../../src/node/data-folder.ts';
-import { openInstance } from '../../src/node/instance.ts';
+import { type ExistingCa, openInstance } from '../../src/node/instance.ts';
 import { readPrivateKey, writePrivateKey } from '../../src/node/key-file.ts';
 import { sha256 } from '../../src/node/native-digest.ts';
 import { nativeRandom as random } from '../../src/node/native-random.ts';
 import { nativeVerifier as verifier } from '../../src/node/native-verifier.ts';
 import type { KeySecrets } from '../../src/workers/variables.ts';
 
+/** An existing CA whose key is in a file: a Worker takes keys as text, and reaches no token. */
+export type CaFiles = Extract<ExistingCa, { readonly key: string }>;
+
 export interface KeyFolderOptions {
   readonly folder: string;
   readonly kind: InstanceKind;
   /** Decrypts the keys in the folder, and encrypts those that are made now. */
   readonly passphrase?: string;
+  /** Instead of one in the folder. */
+  readonly ca?: CaFiles;
 }
 
 /** Makes what is missing, as the first start of `serve` does, so that the folder serves Node as well. Throws InstanceError. */
-export async function keySecrets({ folder, kind, passphrase }: KeyFolderOptions): Promise<KeySecrets> {
-  await openInstance({
-    folder,
-    kind,
-    clock: systemClock,
-    random,
-    sha256,
-    verifier,
-    ...(passphrase !== undefined && { passphrase }),
-  });
+export async function keySecrets(options: KeyFolderOptions): Promise<KeySecrets> {
+  const { folder, passphrase, ca } = options;
+  await openInstance({ ...options, clock: systemClock, random, sha256, verifier });
   const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
-  const key = (name: string): string => plainKey(read(name), passphrase);
-  const secrets = {
-    CA_CHAIN: read('ca/intermediate.pem') + read('ca/root.pem'),
-    CA_KEY: key('ca/intermediate.key'),
+  // WebCrypto reads PKCS#8 in clear and nothing else.
+  const key = (name: string): string => writePrivateKey(readPrivateKey(read(name), passphrase), random);
+  return {
+    ...(ca === undefined
+      ? { CA_CHAIN: read('ca/intermediate.pem') + read('ca/root.pem'), CA_KEY: key('ca/intermediate.key') }
+      : existing(ca)),
     LOG_KEY: key('log/log.key'),
     NOTE_KEY: key('log/note.key'),
-  };
-  if (!existsSync(join(folder, 'timestamp'))) return secrets;
-  return {
-    ...secrets,
-    TIMESTAMP_CHAIN: read('timestamp/chain.pem'),
-    TIMESTAMP_KEY: key('timestamp/timestamp.key'),
+    ...(existsSync(join(folder, 'timestamp')) && {
+      TIMESTAMP_CHAIN: read('timestamp/chain.pem'),
+      TIMESTAMP_KEY: key('timestamp/timestamp.key'),
+    }),
   };
 }
 
-/** PKCS#8 without encryption: WebCrypto reads nothing else. */
-function plainKey(pem: string, passphrase: string | undefined): string {
-  return writePrivateKey(readPrivateKey(pem, passphrase), random);
+function existing({ chain, key, passphrase }: CaFiles): KeySecrets {
+  return {
+    CA_CHAIN: readFileSync(chain, 'utf8'),
+    CA_KEY: writePrivateKey(readPrivateKey(readFileSync(key, 'utf8'), passphrase), random),
+  };
+}
+
+/** What the front gets where the signer Worker holds the keys: chains alone. */
+export function chainsIn({ CA_CHAIN, TIMESTAMP_CHAIN }: KeySecrets): KeySecrets {
+  return {
+    ...(CA_CHAIN !== undefined && { CA_CHAIN }),
+    ...(TIMESTAMP_CHAIN !== undefined && { TIMESTAMP_CHAIN }),
+  };
+}
+
+/** What the signer Worker gets. */
+export function keysIn({ CA_CHAIN: _, TIMESTAMP_CHAIN: __, ...keys }: KeySecrets): KeySecrets {
+  return keys;
 }

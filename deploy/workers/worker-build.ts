@@ -20,7 +20,14 @@ export interface WorkerBuild {
 
 /** Builds into `folder` from the configuration at `settings`. Rejects with what wrangler said where it cannot. */
 export async function buildWorker(settings: string, folder: string): Promise<WorkerBuild> {
-  const args = ['deploy', '--dry-run', '--config', 'deploy/workers/wrangler.jsonc', '--outdir', resolve(folder)];
+  const args = [
+    'deploy',
+    '--dry-run',
+    '--config',
+    'deploy/workers/wrangler.jsonc',
+    '--outdir',
+    resolve(folder),
+  ];
   await promisify(execFile)(process.execPath, [WRANGLER, ...args], {
     cwd: ROOT,
     env: { ...process.env, MAYFLY_CONFIG: settings, WRANGLER_SEND_METRICS: 'false' },

@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { keySecrets } from '../../deploy/workers/key-secrets.ts';
+import { chainsIn, keySecrets, keysIn } from '../../deploy/workers/key-secrets.ts';
 import { bundleText } from '../../deploy/workers/settings-bundle.ts';
-import type { KeySecrets, Overrides } from '../../src/workers/variables.ts';
+import type { Overrides } from '../../src/workers/variables.ts';
 
 Object.assign(process.env, { CLOUDFLARE_CF_FETCH_ENABLED: 'false', WRANGLER_SEND_METRICS: 'false' });
 const { createTestHarness, experimental_readRawConfig: readRawConfig } = await import('wrangler');
@@ -56,7 +56,7 @@ export async function startHarness(options: EdgeHarnessOptions): Promise<EdgeHar
         config: {
           ...front,
           alias: { 'mayfly-settings': settings },
-          vars: { PUBLIC_URL: 'http://edge.test', ...overrides, ...(signer ? publicOnly(secrets) : secrets) },
+          vars: { PUBLIC_URL: 'http://edge.test', ...overrides, ...(signer ? chainsIn(secrets) : secrets) },
           ...(signer && { services: [{ binding: 'SIGNER', service: 'mayfly-signer' }] }),
         },
       },
@@ -65,7 +65,7 @@ export async function startHarness(options: EdgeHarnessOptions): Promise<EdgeHar
             {
               config: {
                 ...readRawConfig({ config: join(FOLDER, 'wrangler.signer.jsonc') }).rawConfig,
-                vars: { ...secrets },
+                vars: { ...keysIn(secrets) },
               },
             },
           ]
@@ -90,8 +90,4 @@ export async function startHarness(options: EdgeHarnessOptions): Promise<EdgeHar
       rmSync(work, { recursive: true, force: true });
     },
   };
-}
-
-function publicOnly({ CA_CHAIN, TIMESTAMP_CHAIN }: KeySecrets): KeySecrets {
-  return { ...(CA_CHAIN && { CA_CHAIN }), ...(TIMESTAMP_CHAIN && { TIMESTAMP_CHAIN }) };
 }
