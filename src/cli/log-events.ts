@@ -43,7 +43,7 @@ export interface TellerOptions {
 }
 
 /** Milliseconds before each further attempt to reach the webhook. */
-const WAITS = [1000, 5000];
+const WAITS = [200, 1000];
 
 export class Teller {
   readonly #options: TellerOptions;

@@ -61,11 +61,14 @@ async function watch(url: string, flags: WatchFlags): Promise<void> {
   try {
     process.exitCode = await follow(url, flags, teller, stop.signal);
   } catch (failure) {
-    process.stderr.write(
-      `mayfly: ${printable(failure instanceof Error ? failure.message : String(failure))}\n`,
-    );
+    complain(failure);
     process.exitCode = EXIT_NOT_DONE;
   }
+}
+
+function complain(failure: unknown): void {
+  const sentence = failure instanceof Error ? failure.message : String(failure);
+  process.stderr.write(`mayfly: ${printable(sentence)}\n`);
 }
 
 /** Resolves with the exit code. */
@@ -76,7 +79,7 @@ async function follow(url: string, flags: WatchFlags, teller: Teller, stop: Abor
   );
   const { client } = access;
   const progress = new ProgressLine('entries looked at');
-  const monitor = await monitorOf(client, flags, teller, progress);
+  const monitor = await monitorOf(client, flags, teller, progress, stop);
   let stale = false;
   while (!stop.aborted) {
     try {
@@ -85,13 +88,13 @@ async function follow(url: string, flags: WatchFlags, teller: Teller, stop: Abor
       if (flags.once === true) return 0;
     } catch (failure) {
       progress.end();
+      if (stop.aborted) return 0;
       if (!(failure instanceof Alarm)) {
         if (flags.once === true) throw failure;
-        process.stderr.write(
-          `mayfly: ${printable(String(failure instanceof Error ? failure.message : failure))}\n`,
-        );
+        complain(failure);
       } else if (failure.kind !== 'stale' || flags.once === true || !stale) {
-        await teller.tell(alarmEvent(client.log.origin, failure));
+        // It was printed; a webhook that is away must not turn an alarm into an obstacle.
+        await teller.tell(alarmEvent(client.log.origin, failure)).catch(complain);
         if (failure.kind !== 'stale' || flags.once === true) return EXIT_FOUND_WRONG;
         stale = true;
       }
@@ -106,6 +109,7 @@ async function monitorOf(
   flags: WatchFlags,
   teller: Teller,
   line: ProgressLine,
+  stop: AbortSignal,
 ): Promise<Monitor> {
   const { state, identity, issuer } = flags;
   const kept = state === undefined ? BEGINNING : await readMonitorState(state, client);
@@ -120,6 +124,7 @@ async function monitorOf(
       sha256,
       staleAfter: flags.stale,
       async onEntries(entries: readonly TileLeaf[]) {
+        stop.throwIfAborted(); // what was looked at so far is kept
         const events = entries.flatMap(
           (entry): LogEvent | readonly LogEvent[] => list.eventOf(client.log.origin, entry) ?? [],
         );

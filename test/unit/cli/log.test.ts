@@ -388,6 +388,12 @@ describe('mayfly log watch', () => {
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('answered with status 500') });
     // What was not taken will be told again.
     expect(existsSync(state)).toBe(false);
+    const alarm = await watch('--identity', 'nobody', '--webhook', webhook, '--stale', '1ms');
+    expect(alarm).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('ALARM'),
+      stderr: expect.stringContaining('webhook'),
+    });
     hook.closeAllConnections();
     hook.close();
   });
