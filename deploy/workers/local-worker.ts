@@ -8,11 +8,14 @@ import { readBundle, type SettingsBundle, withOverrides } from '../../src/worker
 import type { KeySecrets, Overrides } from '../../src/workers/variables.ts';
 import { keySecrets } from './key-secrets.ts';
 
-// wrangler reads these when it is imported: no look-up about the network, no usage data, no banner.
+// wrangler reads these when it is imported: no look-up about the network, no usage data, no banner, and no tracing of
+// every request into a database.
 Object.assign(process.env, {
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
   WRANGLER_SEND_METRICS: 'false',
   WRANGLER_HIDE_BANNER: 'true',
+  X_LOCAL_OBSERVABILITY: 'false',
+  X_LOCAL_EXPLORER: 'false',
 });
 const { unstable_startWorker: startWorker } = await import('wrangler');
 
@@ -24,6 +27,8 @@ export interface LocalWorkerOptions {
   /** Instead of keys in the folder. */
   readonly secrets?: KeySecrets;
   readonly overrides?: Overrides;
+  /** Instead of the Worker's own main module; it has to export the objects too. */
+  readonly entry?: string;
 }
 
 export interface LocalWorker {
@@ -51,6 +56,7 @@ export async function startLocalWorker(options: LocalWorkerOptions): Promise<Loc
   const secrets = options.secrets ?? (await keySecrets({ folder: join(data, 'keys'), kind: 'serve' }));
   const worker = await startWorker({
     config: fileURLToPath(new URL('wrangler.jsonc', import.meta.url)),
+    ...(options.entry !== undefined && { entrypoint: options.entry }),
     bindings: { ...bindingsOf('plain_text', overrides), ...bindingsOf('secret_text', secrets) },
     build: { custom: { command: '' }, alias: { 'mayfly-settings': settings } },
     dev: {

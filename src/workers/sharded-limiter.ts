@@ -31,9 +31,10 @@ interface Part {
 }
 
 /**
- * Keys are base64url of a hash, so their first character is six bits of it: 64 shards. The shards of one issuance
- * decide at the same time, and what one refuses the others give back. Between the two a bucket may look emptier than
- * it is to somebody else; it never gives more than it has.
+ * Keys are base64url of a hash, so their first character is six bits of it: 64 shards. An identity's bucket lies with its
+ * owner's, so that one call decides about both. The shards of one issuance decide at the same time, and what one refuses
+ * the others give back. Between the two a bucket may look emptier than it is to somebody else; it never gives more than
+ * it has.
  */
 export class ShardedLimiter implements Limiter {
   readonly #options: ShardedLimiterOptions;
@@ -109,7 +110,11 @@ function partsOf(charges: readonly Charge[], replay: ReplayCheck | undefined): r
     parts.set(name, part);
     return part;
   };
-  for (const [place, { key }] of charges.entries()) of(key).places.push(place);
+  const owner = charges.find(({ limit }) => limit === 'certificates-per-owner');
+  for (const [place, { limit, key }] of charges.entries()) {
+    const together = limit === 'certificates-per-identity' ? (owner?.key ?? key) : key;
+    of(together).places.push(place);
+  }
   if (replay !== undefined) of(replay.tokenHash).replay = replay;
   return [...parts.values()];
 }

@@ -8,7 +8,12 @@ import { chainsIn, keySecrets, keysIn } from '../../deploy/workers/key-secrets.t
 import { bundleText } from '../../deploy/workers/settings-bundle.ts';
 import type { Overrides } from '../../src/workers/variables.ts';
 
-Object.assign(process.env, { CLOUDFLARE_CF_FETCH_ENABLED: 'false', WRANGLER_SEND_METRICS: 'false' });
+Object.assign(process.env, {
+  CLOUDFLARE_CF_FETCH_ENABLED: 'false',
+  WRANGLER_SEND_METRICS: 'false',
+  X_LOCAL_OBSERVABILITY: 'false',
+  X_LOCAL_EXPLORER: 'false',
+});
 const { createTestHarness, experimental_readRawConfig: readRawConfig } = await import('wrangler');
 
 const FOLDER = fileURLToPath(new URL('../../deploy/workers/', import.meta.url));

@@ -121,6 +121,18 @@ describe('many at once', () => {
   });
 });
 
+it('asks two shards about an issuance with limits, and a third about a token with a rule', async () => {
+  const shards = new Shards();
+  const limiter = shards.limiter();
+  await spend(limiter);
+  expect([...shards.stores.keys()]).toEqual(['o', 's']);
+  await spend(limiter, 2, 'iD', replay('once'));
+  expect([...shards.stores.keys()]).toEqual(['o', 's', 't']);
+  const [alone] = charges(2);
+  if (alone !== undefined) await limiter.spend('', [alone], undefined, instantOf(NOW));
+  expect([...shards.stores.keys()]).toEqual(['o', 's', 't', 'i']);
+});
+
 describe('a shard that does not answer', () => {
   const without = (name: string, onFailure: 'local' | 'open' | 'closed') => {
     const shards = new Shards();
@@ -145,7 +157,7 @@ describe('a shard that does not answer', () => {
   });
 
   it('local: limits in this isolate', async () => {
-    const { limiter } = without('i', 'local');
+    const { limiter } = without('s', 'local');
     const verdicts = [await spend(limiter), await spend(limiter), await spend(limiter)];
     expect(verdicts.map(({ allowed }) => allowed)).toEqual([true, true, false]);
   });
