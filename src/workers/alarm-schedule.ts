@@ -23,6 +23,8 @@ export class AlarmSchedule {
   readonly #tasks = new Set<Task>();
   /** When the stored alarm rings, as far as this object knows; Infinity for none. */
   #alarm = Number.POSITIVE_INFINITY;
+  /** Whether that is only in case the work under way does not come to an end. */
+  #isFallback = false;
 
   constructor(storage: AlarmStorage, now: () => number, onError: (error: unknown) => void) {
     this.#storage = storage;
@@ -30,10 +32,12 @@ export class AlarmSchedule {
     this.#onError = onError;
   }
 
+  /** Work ends with the next task: then the fallback has done its service. */
   readonly schedule: Schedule = (run, milliseconds) => {
     const task = { due: this.#now() + milliseconds, run };
     this.#tasks.add(task);
-    this.wakeBy(task.due);
+    if (this.#isFallback) this.#alarm = Number.POSITIVE_INFINITY;
+    this.wakeBy(Math.min(...Array.from(this.#tasks, ({ due }) => due)));
     return () => this.#tasks.delete(task);
   };
 
@@ -41,16 +45,26 @@ export class AlarmSchedule {
   wakeBy(at: number): void {
     if (this.#alarm <= at) return;
     this.#alarm = at;
+    this.#isFallback = false;
     this.#storage.setAlarm(at).catch(this.#onError);
+  }
+
+  /** As `wakeBy`, until the next task is scheduled. */
+  fallBack(at: number): void {
+    if (this.#alarm <= at) return;
+    this.wakeBy(at);
+    this.#isFallback = true;
   }
 
   /** The alarm rang: runs what is due. Sets the next alarm first, so that a crash in a task is followed by another try. */
   ring(fallbackMs: number): void {
     const now = this.#now();
     this.#alarm = Number.POSITIVE_INFINITY;
-    const later = [...this.#tasks].filter(({ due }) => due > now).map(({ due }) => due);
-    this.wakeBy(Math.min(now + fallbackMs, ...later));
-    for (const task of [...this.#tasks].sort((a, b) => a.due - b.due)) {
+    const tasks = [...this.#tasks].sort((a, b) => a.due - b.due);
+    const next = tasks.find(({ due }) => due > now);
+    if (next !== undefined) this.wakeBy(next.due);
+    if (tasks[0] !== next || next === undefined) this.fallBack(now + fallbackMs);
+    for (const task of tasks) {
       if (task.due > now || !this.#tasks.delete(task)) continue;
       task.run();
     }

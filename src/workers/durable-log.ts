@@ -26,7 +26,7 @@ const PUBLICATION_DELAY = 1000;
 const FALLBACK = 10_000;
 
 /** An isolate has 128 MB, and the journal is read into it when the object wakes up. */
-const LIMITS = { queue: 2048, unpublishedBytes: 2 ** 24 };
+const LIMITS = { queue: 2048, unpublishedBytes: 2 ** 25 };
 
 export interface DurableLogOptions {
   readonly storage: SqlDatabase & AlarmStorage;
@@ -114,7 +114,7 @@ export class DurableLog implements LogService {
     const { schedule } = this.#alarms;
     const clock = this.#clock;
     // Whatever happens in here, somebody comes back for what is durable and not yet public.
-    this.#alarms.wakeBy(clock.now() + FALLBACK);
+    this.#alarms.fallBack(clock.now() + FALLBACK);
     const store = new BucketStore({ bucket, now: () => clock.now(), wait });
     const guard = new SqlObjects(storage);
     await checkBucket(store, await readPublished(guard));

@@ -1,4 +1,4 @@
-// Limit object: a shard of the limiter in a Durable Object; its buckets survive eviction and are pruned by alarm.
+// Limit object: a shard of the limiter in a Durable Object; what it has written survives eviction and is pruned by alarm.
 
 import { DurableObject } from 'cloudflare:workers';
 import type { ReplayCheck } from '../admission/replay.ts';
@@ -25,7 +25,7 @@ export class LimitObject extends DurableObject<Environment> implements LimitServ
     now: number,
   ): Promise<ShardVerdict> {
     await this.#provideAlarm();
-    // From here on synchronous: the writes are one transaction, and the answer leaves once they are durable.
+    // From here on synchronous: the writes, if any, are one transaction, and the answer leaves once they are durable.
     return take(this.#store, charges, replay, now);
   }
 

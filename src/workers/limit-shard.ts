@@ -1,6 +1,6 @@
 // Limit shard: one part of the limiter's buckets and replay records; what it does, it does in one synchronous step.
 
-import { debtOf, emissionOf, toleranceOf } from '../admission/gcra.ts';
+import { debtOf, emissionOf, type Rate, toleranceOf } from '../admission/gcra.ts';
 import type { ReplayCheck } from '../admission/replay.ts';
 import type { ShardCharge, ShardVerdict } from './limit-service.ts';
 
@@ -16,7 +16,10 @@ export interface ReplayRecord {
 export interface ShardStore {
   /** Theoretical arrival time of a bucket, microseconds since the epoch; undefined for one that is full. */
   tat(key: string): number | undefined;
-  setTat(key: string, tat: number): void;
+  /** `now` in microseconds. */
+  setTat(key: string, tat: number, rate: Rate, now: number): void;
+  /** Gives `microseconds` back. */
+  credit(key: string, microseconds: number): void;
   replay(tokenHash: string): ReplayRecord | undefined;
   /** Undefined forgets it. */
   setReplay(tokenHash: string, record: ReplayRecord | undefined): void;
@@ -42,10 +45,10 @@ export function take(
     const debt = debts[i] ?? 0;
     if (!denied) {
       debts[i] = debt + emissionOf(rate);
-      store.setTat(key, at + debt + emissionOf(rate));
+      store.setTat(key, at + debt + emissionOf(rate), rate, at);
     } else if ((store.tat(key) ?? 0) > at + debt) {
       // What `debtOf` cut off must stay off, or waiting as told would not help.
-      store.setTat(key, at + debt);
+      store.setTat(key, at + debt, rate, at);
     }
   }
   if (denied) return { taken: false, reason: 'limited', debts };
@@ -62,10 +65,7 @@ export function give(
   charges: readonly ShardCharge[],
   replay: ReplayCheck | undefined,
 ): void {
-  for (const { key, rate } of charges) {
-    const tat = store.tat(key);
-    if (tat !== undefined) store.setTat(key, tat - emissionOf(rate));
-  }
+  for (const { key, rate } of charges) store.credit(key, emissionOf(rate));
   const record = replay && store.replay(replay.tokenHash);
   if (replay === undefined || record?.spkiHash !== replay.spkiHash) return;
   const left = { ...record, uses: record.uses - 1 };

@@ -149,11 +149,11 @@ await inWorkerd('builtin', true, async (url) => {
   await issueIn(url, 'warm-up', 8);
   for (const lanes of [1, 16]) await issueIn(url, 'issue, workerd, log builtin, limits on', lanes);
   for (const lanes of [1, 16, 64, 256]) {
-    const count = lanes === 1 ? COUNT / 4 : 2 * COUNT;
+    const count = lanes === 1 ? COUNT / 4 : COUNT;
     await ask(url, 'append', lanes, `/bench/append?lanes=${lanes}&count=${count}`);
   }
   for (const lanes of [1, 16, 64])
-    await ask(url, 'take from one bucket', lanes, `/bench/limit?lanes=${lanes}&count=${COUNT}`);
+    await ask(url, 'take from a shard', lanes, `/bench/limit?lanes=${lanes}&count=${COUNT}`);
 });
 oidc.close();
 
