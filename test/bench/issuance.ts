@@ -15,7 +15,7 @@ import { createIssuer, makeBodies, makeTimestampQueries } from './requests.ts';
 
 const { values } = parseArgs({
   options: {
-    count: { type: 'string', default: '6000' },
+    count: { type: 'string', default: '12000' },
     limits: { type: 'string', default: 'on' },
     connections: { type: 'string', default: '1,16,64' },
     json: { type: 'boolean', default: false },
@@ -71,7 +71,9 @@ function configuration(url: string): string {
 async function startServer(): Promise<{ child: ChildProcess; url: string; metrics: string }> {
   const main = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
   const flags = ['--config', config, '--data', join(folder, 'data'), '--port', '0', '--metrics-port', '0'];
-  const child = spawn(process.execPath, [main, 'serve', ...flags, '--limits', values.limits], {
+  // As `npm run mayfly` starts it.
+  const engine = ['--single-threaded-gc', '--max-semi-space-size=64'];
+  const child = spawn(process.execPath, [...engine, main, 'serve', ...flags, '--limits', values.limits], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   let log = '';
