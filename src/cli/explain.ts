@@ -5,7 +5,7 @@ import { Command } from 'commander';
 import { printable } from '../certificate/plain-words.ts';
 import { systemClock } from '../clock.ts';
 import { type Explanation, explain } from '../explanation.ts';
-import { trustOf } from '../node/trust-in-force.ts';
+import { trustOf } from '../trust-in-force.ts';
 import { loadSettings } from './options.ts';
 
 interface ExplainFlags {

@@ -7,10 +7,11 @@ import type { Door, Face } from '../http/app.ts';
 import { logRoutes } from '../http/log.ts';
 import { timestampRoutes } from '../http/timestamp.ts';
 import { type TrustDoor, trustRoutes } from '../http/trust.ts';
+import { trustMaterialOf } from '../http/trust-material.ts';
 import { describeLog } from '../log/description.ts';
 import type { OpenLog } from '../log/open-log.ts';
 import { TimestampAuthority } from '../timestamp/authority.ts';
-import { type TrustedLog, type TrustMaterial, validityOfChain, validityOfLog } from '../trust/material.ts';
+import type { TrustMaterial } from '../trust/material.ts';
 import type { KnownExternalLog } from './external-logs.ts';
 import type { Instance } from './instance.ts';
 import { sha256 } from './native-digest.ts';
@@ -97,30 +98,11 @@ function trustDoor(options: FacesOptions): TrustDoor {
 }
 
 function materialOf(options: FacesOptions, issuers: readonly ConfiguredIssuer[]): TrustMaterial {
-  const { instance, publicUrl } = options;
+  const { instance, builtin, external, publicUrl } = options;
   const { authority, timestamp } = instance;
-  return {
-    instanceUrl: publicUrl,
-    operator: new URL(publicUrl).host,
-    authorities: [{ chain: authority.chain }],
-    logs: trustedLogs(options),
-    timestampAuthorities:
-      timestamp === undefined ? [] : [{ chain: timestamp.chain, uri: `${publicUrl}/api/v1/timestamp` }],
-    oidcUrls: issuers
-      .filter(({ issuer, provider }) => provider.type === 'email' && !issuer.wildcard)
-      .map(({ issuer }) => issuer.url),
-  };
-}
-
-function trustedLogs({ instance, builtin, external, publicUrl }: FacesOptions): readonly TrustedLog[] {
-  const validFor = validityOfLog(validityOfChain({ chain: instance.authority.chain }).start);
-  const elsewhere = external.map(({ url, publicKey: { spki } }) => ({
-    baseUrl: url,
-    spki,
-    logId: sha256(spki),
-    validFor,
-  }));
-  if (builtin === undefined) return elsewhere;
-  const { publicKey: spki, logId } = builtin.reader.identity;
-  return [{ baseUrl: `${publicUrl}/log`, spki, logId, validFor }, ...elsewhere];
+  const own =
+    builtin === undefined ? [] : [{ url: `${publicUrl}/log`, spki: builtin.reader.identity.publicKey }];
+  const elsewhere = external.map(({ url, publicKey: { spki } }) => ({ url, spki }));
+  const logs = [...own, ...elsewhere];
+  return trustMaterialOf({ publicUrl, authority, timestampChain: timestamp?.chain, logs, issuers }, sha256);
 }

@@ -13,6 +13,7 @@ import { AlgorithmAllowList } from '../key/algorithm.ts';
 import type { OpenLog } from '../log/open-log.ts';
 import type { Issuer } from '../token/issuer.ts';
 import { IssuerKeys } from '../token/issuer-keys.ts';
+import { isFrozen, trustOf } from '../trust-in-force.ts';
 import { VERSION } from '../version.ts';
 import { openAdmission } from './admission.ts';
 import { originOf } from './builtin-log.ts';
@@ -30,7 +31,6 @@ import { callerReader } from './node-caller.ts';
 import { openOversight } from './oversight.ts';
 import { type LoadSettings, Reload, type ReloadCause } from './reload.ts';
 import { openTransparency } from './transparency.ts';
-import { isFrozen, trustOf } from './trust-in-force.ts';
 
 export interface MayflyOptions {
   readonly settings: Settings;

@@ -37,8 +37,9 @@ export class EdgeLog implements Log {
     this.#options = options;
   }
 
-  get keys(): { readonly publicKey: Bytes; readonly logId: Bytes } {
-    return this.#options;
+  /** SubjectPublicKeyInfo, DER. */
+  get publicKey(): Bytes {
+    return this.#options.publicKey;
   }
 
   append(entry: PrecertEntry): Promise<Sct> {

@@ -7,10 +7,11 @@ import { failureResponse, problemOf } from '../http/failure.ts';
 import { logRoutes } from '../http/log.ts';
 import { timestampRoutes } from '../http/timestamp.ts';
 import { trustRoutes } from '../http/trust.ts';
+import { trustMaterialOf } from '../http/trust-material.ts';
 import { describeLog } from '../log/description.ts';
 import type { Reader } from '../log/reader.ts';
 import { TimestampAuthority } from '../timestamp/authority.ts';
-import { type TrustedLog, type TrustMaterial, validityOfChain, validityOfLog } from '../trust/material.ts';
+import type { TrustMaterial } from '../trust/material.ts';
 import { random, sha256 } from './crypto.ts';
 import type { EdgeLog } from './edge-log.ts';
 import type { KnownExternalLog } from './external-logs.ts';
@@ -94,29 +95,11 @@ function timestampFaces({ instance, settings: { errors }, clock, onBug }: FacesO
   return [{ path: '/', routes: timestampRoutes({ authority, errors, onBug }) }];
 }
 
-function materialOf(options: FacesOptions): TrustMaterial {
-  const { instance, settings } = options;
+function materialOf({ instance, builtin, external, settings }: FacesOptions): TrustMaterial {
   const { publicUrl, issuers } = settings;
   const { authority, timestamp } = instance;
-  return {
-    instanceUrl: publicUrl,
-    operator: new URL(publicUrl).host,
-    authorities: [{ chain: authority.chain }],
-    logs: trustedLogs(options),
-    timestampAuthorities:
-      timestamp === undefined ? [] : [{ chain: timestamp.chain, uri: `${publicUrl}/api/v1/timestamp` }],
-    oidcUrls: issuers
-      .filter(({ issuer, provider }) => provider.type === 'email' && !issuer.wildcard)
-      .map(({ issuer }) => issuer.url),
-  };
-}
-
-function trustedLogs({ instance, builtin, external, settings }: FacesOptions): readonly TrustedLog[] {
-  const validFor = validityOfLog(validityOfChain({ chain: instance.authority.chain }).start);
-  const elsewhere = external.map(({ url: baseUrl, publicKey: { spki } }) => {
-    return { baseUrl, spki, logId: sha256(spki), validFor };
-  });
-  if (builtin === undefined) return elsewhere;
-  const { publicKey: spki, logId } = builtin.keys;
-  return [{ baseUrl: `${settings.publicUrl}/log`, spki, logId, validFor }, ...elsewhere];
+  const own = builtin === undefined ? [] : [{ url: `${publicUrl}/log`, spki: builtin.publicKey }];
+  const elsewhere = external.map(({ url, publicKey: { spki } }) => ({ url, spki }));
+  const logs = [...own, ...elsewhere];
+  return trustMaterialOf({ publicUrl, authority, timestampChain: timestamp?.chain, logs, issuers }, sha256);
 }

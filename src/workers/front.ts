@@ -17,7 +17,7 @@ import type { Line } from '../issuance.ts';
 import { AlgorithmAllowList } from '../key/algorithm.ts';
 import { logIdOf } from '../log/checkpoint.ts';
 import type { Log } from '../log/log.ts';
-import { isFrozen, trustOf } from '../node/trust-in-force.ts';
+import { isFrozen, trustOf } from '../trust-in-force.ts';
 import { webCryptoVerifier as verifier } from '../web/webcrypto-verifier.ts';
 import { createAudit } from './audit.ts';
 import { cachedBucket } from './cached-bucket.ts';

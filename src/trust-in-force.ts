@@ -1,10 +1,10 @@
 // Trust in force: whom the settings trust and for what, less the issuers that are frozen.
 
-import type { ConfiguredIssuer, Settings } from '../config/settings.ts';
-import type { Trust } from '../issuance.ts';
-import type { Policy } from '../policy/policy.ts';
-import type { Rule } from '../policy/rule.ts';
-import { IssuerDirectory } from '../token/issuer.ts';
+import type { ConfiguredIssuer, Settings } from './config/settings.ts';
+import type { Trust } from './issuance.ts';
+import type { Policy } from './policy/policy.ts';
+import type { Rule } from './policy/rule.ts';
+import { IssuerDirectory } from './token/issuer.ts';
 
 export function trustOf({ issuers, frozen }: Pick<Settings, 'issuers' | 'frozen'>): Trust {
   return {
