@@ -3,9 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Mistake } from '../../src/config/mistake.ts';
+import { loadKinds } from '../../src/node/shipped-configuration.ts';
+import { encodeKinds } from '../../src/workers/kinds-wire.ts';
 import { readSettings, type SettingsBundle, secretsIn } from '../../src/workers/settings.ts';
-
-const PROVIDERS = new URL('../../config/providers.yaml', import.meta.url);
 
 /** Throws SettingsError with every mistake, or an Error with a sentence for the operator. */
 export function bundleSettings(file: string): {
@@ -18,7 +18,7 @@ export function bundleSettings(file: string): {
 /** As `bundleSettings`, for the text of a file. */
 export function bundleText(fileName: string, text: string): ReturnType<typeof bundleSettings> {
   const files: Record<string, string> = {};
-  const parts = { fileName, text, providers: readFileSync(PROVIDERS, 'utf8') };
+  const parts = { fileName, text, kinds: encodeKinds(loadKinds()) };
   const { settings, warnings } = readSettings(parts, (path) => {
     const content = readFileSync(path, 'utf8');
     files[path] = content;

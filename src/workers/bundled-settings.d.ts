@@ -8,8 +8,8 @@ declare module 'mayfly-settings' {
     readonly text: string;
     /** Text of each file that the configuration names, by its path there. */
     readonly files: Readonly<Record<string, string>>;
-    /** config/providers.yaml. */
-    readonly providers: string;
+    /** What config/providers.yaml says, as encodeKinds writes it. */
+    readonly kinds: string;
   };
   export default bundle;
 }

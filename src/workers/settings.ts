@@ -1,9 +1,9 @@
 // Worker settings: the bundled configuration, read when the Worker starts, with the environment's overrides.
 
 import type { Mistake } from '../config/mistake.ts';
-import { parseProviders } from '../config/providers.ts';
 import { parseSettings, type Settings } from '../config/settings.ts';
 import { AlgorithmAllowList } from '../key/algorithm.ts';
+import { decodeKinds } from './kinds-wire.ts';
 import type { Overrides } from './variables.ts';
 
 /** What the build puts into the Worker; see bundled-settings.d.ts. */
@@ -11,7 +11,8 @@ export interface SettingsBundle {
   readonly fileName: string;
   readonly text: string;
   readonly files: Readonly<Record<string, string>>;
-  readonly providers: string;
+  /** As encodeKinds writes them. */
+  readonly kinds: string;
 }
 
 export interface EdgeSettings extends Settings {
@@ -20,11 +21,10 @@ export interface EdgeSettings extends Settings {
 
 /** Throws SettingsError with every mistake; warnings tell what the file asks for and Workers do not have. */
 export function readSettings(
-  { fileName, text, providers }: Omit<SettingsBundle, 'files'>,
+  { fileName, text, kinds }: Omit<SettingsBundle, 'files'>,
   readFile: (path: string) => string,
 ): { readonly settings: Settings; readonly warnings: readonly Mistake[] } {
-  const kinds = parseProviders(providers);
-  const { settings, warnings } = parseSettings(text, { fileName, kinds, readFile });
+  const { settings, warnings } = parseSettings(text, { fileName, kinds: decodeKinds(kinds), readFile });
   return { settings, warnings: [...warnings, ...unavailable(settings)] };
 }
 

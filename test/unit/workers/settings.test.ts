@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { bundleSettings, bundleText } from '../../../deploy/workers/settings-bundle.ts';
+import { loadKinds } from '../../../src/node/shipped-configuration.ts';
+import { decodeKinds, encodeKinds } from '../../../src/workers/kinds-wire.ts';
 import { readBundle, withOverrides } from '../../../src/workers/settings.ts';
 import type { Overrides } from '../../../src/workers/variables.ts';
 
@@ -115,4 +117,9 @@ describe('the environment', () => {
   it('has no Worker in the log role', () => {
     expect(() => settingsOf('role: log\n')).toThrow(/role log is for Node/);
   });
+});
+
+it('kinds arrive as they were read', () => {
+  const kinds = loadKinds();
+  expect(decodeKinds(encodeKinds(kinds))).toEqual(kinds);
 });
