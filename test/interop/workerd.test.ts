@@ -225,6 +225,44 @@ describe('limits', () => {
   });
 });
 
+describe('what the environment says', () => {
+  const BEARER = 'a-token-of-at-least-sixteen-characters';
+  let edge: EdgeHarness;
+  beforeAll(async () => {
+    edge = await startHarness({
+      configuration: configurationOf({ log: 'none', audit: { claims: ['email_verified'] } }),
+      overrides: { FROZEN_ISSUERS: people.url, EXPLAIN_BEARERS: BEARER },
+    });
+  });
+  afterAll(() => edge.close());
+
+  it('freezes an issuer', async () => {
+    const answer = await request(edge.url, { token: await people.sign() });
+    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining('POLICY_DENIED')]);
+    expect(await getJson(edge.url, '/api/v2/configuration')).toEqual({ issuers: [] });
+    const line = edge.logs().find((text) => text.includes('"event":"refused"'));
+    expect(JSON.parse(line ?? '{}')).toMatchObject({
+      event: 'refused',
+      reason: 'POLICY_DENIED',
+      rule: 'frozen',
+      san: 'dana@example.org',
+      claims: { email_verified: true },
+      address: expect.any(String),
+    });
+  });
+
+  it('opens the explain endpoint to those who know the token', async () => {
+    const explain = async (bearer: string) =>
+      fetch(`${edge.url}/api/mayfly/v1/explain`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${bearer}` },
+        body: JSON.stringify({ token: await people.sign() }),
+      });
+    expect((await explain('another-token-of-sixteen')).status).toBe(401);
+    expect((await explain(BEARER)).status).toBe(200);
+  });
+});
+
 describe('a log elsewhere', () => {
   it('is submitted to, and its SCT verified', async () => {
     const ctLog = await startCtLog();
