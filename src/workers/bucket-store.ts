@@ -32,7 +32,7 @@ export interface BucketStoreOptions {
 
 export class BucketStore implements ObjectStore {
   readonly #options: BucketStoreOptions;
-  /** The version of the one replaced object that this store has read or written last. */
+  /** Of the one replaced object, as this store has written it last. */
   #version: string | undefined;
   #replacedAt = Number.NEGATIVE_INFINITY;
 

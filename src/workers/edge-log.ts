@@ -51,14 +51,23 @@ export class EdgeLog implements Log {
     const { now, find } = this.#options;
     const latest = this.#latest;
     if (latest !== undefined && Math.abs(now() - latest.at) < FRESH) return latest.reader;
-    const snapshot = await ask(() => find().snapshot());
-    const before = this.#latest?.snapshot.publication.treeHead;
-    // Answers may overtake each other; the public must not see a log shrink.
-    if (this.#latest !== undefined && before !== undefined) {
-      if (before.timestamp > snapshot.publication.treeHead.timestamp) return this.#latest.reader;
+    // One request asks; those that come meanwhile make do with what there is, and wait for nobody.
+    if (latest !== undefined) this.#latest = { ...latest, at: now() };
+    try {
+      return this.#adopt(await ask(() => find().snapshot()));
+    } catch (error) {
+      if (this.#latest !== undefined) this.#latest = { ...this.#latest, at: Number.NEGATIVE_INFINITY };
+      throw error;
     }
-    const reader = this.#readerOf(snapshot);
-    this.#latest = { snapshot, reader, at: now() };
+  }
+
+  /** Answers may overtake each other, and the public must not see a log shrink. */
+  #adopt(snapshot: LogSnapshot): Reader {
+    const before = this.#latest;
+    const { timestamp } = snapshot.publication.treeHead;
+    const isOld = before !== undefined && before.snapshot.publication.treeHead.timestamp >= timestamp;
+    const [newest, reader] = isOld ? [before.snapshot, before.reader] : [snapshot, this.#readerOf(snapshot)];
+    this.#latest = { snapshot: newest, reader, at: this.#options.now() };
     return reader;
   }
 
