@@ -2,7 +2,7 @@
 
 import { type Context, Hono } from 'hono';
 import { base64, fromHex } from '../encoding/bytes.ts';
-import { describeLog, logListEntry } from '../log/description.ts';
+import { logListEntry } from '../log/description.ts';
 import type { Reader } from '../log/reader.ts';
 import { parseTilePath } from '../log/tile.ts';
 import { Problem } from '../problem.ts';
@@ -74,11 +74,6 @@ export function logRoutes(door: LogDoor): Hono {
     throw new Problem(read ? 'not_found' : 'method_not_allowed');
   });
   return app;
-}
-
-/** GET /.well-known/mayfly/log.json. */
-export function logDocument(reader: Reader, prefix: string): Response {
-  return json(describeLog(reader.identity, prefix));
 }
 
 function answer(body: Uint8Array<ArrayBuffer>, type: string, caching: string): Response {

@@ -12,9 +12,9 @@ import { type Bytes, base64, utf8 } from '../../src/encoding/bytes.ts';
 import type { SigningAlgorithm } from '../../src/key/signer.ts';
 import type { TimestampAuthorityOptions } from '../../src/timestamp/authority.ts';
 import { parseJsonQuery } from '../../src/timestamp/json-query.ts';
-import { type BundleContent, bundleOf } from '../../src/trust/bundle.ts';
 import type { TrustMaterial } from '../../src/trust/material.ts';
 import { trustedRoot } from '../../src/trust/trusted-root.ts';
+import { type BundleContent, bundleOf } from '../fakes/bundle.ts';
 import { describeWith } from '../fakes/skip.ts';
 import {
   authorityOf,

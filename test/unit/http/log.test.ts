@@ -2,7 +2,8 @@ import { gunzipSync } from 'node:zlib';
 import { Hono } from 'hono';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { base64, fromBase64, hex } from '../../../src/encoding/bytes.ts';
-import { logDocument, logRoutes } from '../../../src/http/log.ts';
+import { logRoutes } from '../../../src/http/log.ts';
+import { describeLog } from '../../../src/log/description.ts';
 import type { OpenLog } from '../../../src/log/open-log.ts';
 import { rootOfInclusion, verifyConsistency } from '../../../src/log/proof.ts';
 import { audit } from '../log/audit.ts';
@@ -150,7 +151,7 @@ describe('static-ct-api', () => {
       submission_url: PREFIX,
     };
     expect(await json('log.v3.json')).toMatchObject({ ...known, mmd: 60 });
-    expect(await logDocument(log.reader, PREFIX).json()).toEqual({
+    expect(describeLog(log.reader.identity, PREFIX)).toEqual({
       ...known,
       origin: 'log.example.com/2026',
     });

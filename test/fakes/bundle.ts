@@ -1,7 +1,7 @@
 // Bundle: a signature with all that its check needs but the trusted root (sigstore_bundle.proto, v0.3).
 
-import { type Bytes, base64 } from '../encoding/bytes.ts';
-import { type RawBytes, rawBytes } from './protojson.ts';
+import { type Bytes, base64 } from '../../src/encoding/bytes.ts';
+import { type RawBytes, rawBytes } from '../../src/trust/protojson.ts';
 
 export const BUNDLE_TYPE = 'application/vnd.dev.sigstore.bundle.v0.3+json';
 
