@@ -4,7 +4,7 @@ import type { Check, Kind, TextRule } from '../identity/kind.ts';
 import { compileCel } from '../policy/cel.ts';
 import type { Policy } from '../policy/policy.ts';
 import { type Rule, requireClaim } from '../policy/rule.ts';
-import type { Claims, ClaimValue } from '../token/claims.ts';
+import { type Claims, type ClaimValue, member } from '../token/claims.ts';
 import type { Findings } from './findings.ts';
 import type { PolicyFields } from './issuer-schema.ts';
 import type { Path } from './mistake.ts';
@@ -17,11 +17,8 @@ export function readPolicy(
   path: Path,
   findings: Findings,
 ): Policy {
-  const known = kind === undefined ? undefined : claimNames(kind);
-  const look = (claim: string, at: Path): void => {
-    if (known === undefined || known.has(claim)) return;
-    const hint = suggestion(claim, known);
-    if (hint !== '') findings.warn(at, `no token of this type is known to have the claim ${claim}${hint}`);
+  const look = (claim: string, at: Path, askedFor = false): void => {
+    if (kind !== undefined) lookUp(claim, kind, askedFor, at, findings);
   };
   const rules: Rule[] = [];
   for (const [claim, values] of Object.entries(fields.require ?? {})) {
@@ -34,21 +31,46 @@ export function readPolicy(
     const compiled = compileCel(rule, { name: `cel[${index}]`, message, sample });
     if ('mistake' in compiled) findings.error(at, compiled.mistake);
     else {
-      for (const claim of compiled.claims) look(claim, at);
+      const { named, askedFor } = compiled.claims;
+      for (const claim of named) look(claim, at, askedFor.has(claim));
       rules.push(compiled.rule);
     }
   }
   return { mode: fields.mode, rules };
 }
 
+/**
+ * A name close to a known one is a mistake where all claims of the kind are known, as the rule would never hold; a rule
+ * that asks whether the claim is there says that it may not be.
+ */
+function lookUp(claim: string, kind: Kind, askedFor: boolean, path: Path, findings: Findings): void {
+  const known = claimNames(kind);
+  if (known.has(claim)) return;
+  const hint = suggestion(claim, known);
+  const message = `no token of this type is known to have the claim ${claim}`;
+  const listed = kind.otherClaims !== undefined;
+  if (listed && hint !== '' && !askedFor) {
+    const remedy = `where tokens do have it, a cel rule may ask has(claims.${claim}) first`;
+    findings.error(path, `${message}${hint} (${remedy})`);
+  } else if (hint !== '' || (listed && !askedFor)) findings.warn(path, message + hint);
+}
+
 const REGISTERED = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti']; // RFC 7519 section 4.1
 
 /** Those that a kind checks, writes into certificates or counts by; tokens may have others. */
-function claimNames({ claims, san, extensions, challenge, quota }: Kind): ReadonlySet<string> {
+function claimNames({
+  claims,
+  otherClaims = [],
+  san,
+  extensions,
+  challenge,
+  quota,
+}: Kind): ReadonlySet<string> {
   const rules = [...(san === undefined ? [] : [san.value]), ...extensions.values()];
   return new Set([
     ...REGISTERED,
     ...Array.from(claims, ([name, { path }]) => path?.[0] ?? name),
+    ...otherClaims,
     ...rules.flatMap(namesIn),
     ...challenge,
     ...[...quota.identity, ...quota.owner].flatMap((source) => ('claim' in source ? [source.claim] : [])),
@@ -77,9 +99,18 @@ function sampleOf(kind: Kind | undefined): Claims {
     ['iss', 'https://issuer.example.com'],
     ['exp', 1],
   ]);
-  for (const [name, { is, path }] of kind?.claims ?? []) {
+  for (const [name, { is, path = [name] }] of kind?.claims ?? []) {
     const value = SAMPLES[is];
-    if (value !== undefined && path === undefined) sample.set(name, value);
+    const [first = name, ...rest] = path;
+    if (value !== undefined) sample.set(first, withMember(sample.get(first), rest, value));
   }
   return sample;
+}
+
+/** `value` below `path`, beside what is there. */
+function withMember(whole: ClaimValue | undefined, path: readonly string[], value: ClaimValue): ClaimValue {
+  const [name, ...rest] = path;
+  if (name === undefined) return value;
+  const others = typeof whole === 'object' && !Array.isArray(whole) ? whole : {};
+  return { ...others, [name]: withMember(member(whole, name), rest, value) };
 }

@@ -236,13 +236,19 @@ describe('a Fulcio file', () => {
     [meta('type: email, issuer-url: "https://b.example.com"'), 'is not read here'],
     [fulcio('type: email, ci-provider: x'), 'is read for type ci-provider only'],
     [fulcio('type: email, subject-domain: a.example.com'), 'is not read for type email'],
+    // All of Kubernetes' claims are not known, and others that an e-mail provider has neither.
     [
-      fulcio('type: github-workflow, policy: {require: {repositry: a/b}}'),
-      'policy.require.repositry: no token of this type is known to have the claim repositry; did you mean "repository"?',
+      fulcio('type: email, policy: {require: {emial: a@example.com}}'),
+      'policy.require.emial: no token of this type is known to have the claim emial; did you mean "email"?',
+    ],
+    // Whoever asks whether it is there knows that it may not be; and !has(...) of a mistyped name always holds.
+    [
+      fulcio('type: github-workflow, policy: {cel: [{rule: "!has(claims.reff)", message: m}]}'),
+      'policy.cel[0].rule: no token of this type is known to have the claim reff; did you mean "ref"?',
     ],
     [
-      fulcio('type: github-workflow, policy: {cel: [{rule: "claims.reff == \'x\'", message: m}]}'),
-      'policy.cel[0].rule: no token of this type is known to have the claim reff; did you mean "ref"?',
+      fulcio('type: github-workflow, policy: {require: {repo_property_team: core}}'),
+      'policy.require.repo_property_team: no token of this type is known to have the claim repo_property_team',
     ],
   ])('%s loads with a warning: %s', (text, message) => {
     expect(mistakesOf(text)).toEqual([]);
@@ -253,6 +259,10 @@ describe('a Fulcio file', () => {
     fulcio('type: email', 'http://127.0.0.1:9/x'),
     fulcio('type: email, allow-any: true', 'https://gitlab.com'),
     fulcio('type: email, policy: {require: {namespace_id: [1]}}', 'https://gitlab.com'),
+    fulcio('type: github-workflow, policy: {require: {actor_id: 7, head_ref: "", ref_protected: "true"}}'),
+    fulcio(
+      'type: github-workflow, policy: {cel: [{rule: "has(claims.repo_property_team) && claims.repo_property_team == \'core\'", message: m}]}',
+    ),
     meta('type: kubernetes', 'http://127.0.0.1:9/i0/*'),
   ])('%s loads without one', (text) => {
     expect(warningsOf(text)).toEqual([]);
@@ -396,6 +406,30 @@ issuers:
     [
       list('type: email, policy: {cel: [{rule: "email == \'x\'", message: m}]}'),
       'policy.cel[0].rule: knows no email; a claim is written claims.NAME',
+    ],
+    [
+      list(
+        "type: github, policy: {cel: [{rule: \"claims.event_name == 'push' || claims.reff == 'x'\", message: m}]}",
+      ),
+      'policy.cel[0].rule: no token of this type is known to have the claim reff; did you mean "ref"?',
+    ],
+    [
+      list("type: gitlab, policy: {cel: [{rule: \"claims['project_pth'] == 'x'\", message: m}]}"),
+      'policy.cel[0].rule: no token of this type is known to have the claim project_pth; did you mean "project_path"? (where tokens do have it, a cel rule may ask has(claims.project_pth) first)',
+    ],
+    [
+      list('type: buildkite, policy: {require: {pipeline_slag: x}}'),
+      'policy.require.pipeline_slag: no token of this type is known to have the claim pipeline_slag; did you mean "pipeline_slug"?',
+    ],
+    [
+      list('type: github, policy: {cel: [{rule: "claims.ref == \'x\' && claims.sha", message: m}]}'),
+      'policy.cel[0].rule: must be true or false, and is neither, as claims.sha',
+    ],
+    [
+      list(
+        'type: kubernetes, policy: {cel: [{rule: "claims[\'kubernetes.io\'].namespace > 5", message: m}]}',
+      ),
+      'policy.cel[0].rule: cannot be evaluated: found no matching overload',
     ],
     [list('type: email, policy: {require: {}}'), 'policy.require: needs at least one claim'],
     [list('type: email, policy: {require: {a: []}}'), 'policy.require.a: needs at least one value'],

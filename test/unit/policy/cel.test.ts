@@ -58,8 +58,10 @@ describe('a rule in CEL', () => {
   });
 
   it('tells which claims it reads', () => {
-    const compiled = compileCel('claims.a == "1" && claims["b"] in [claims.c.d]', { name: 'n', sample });
-    expect('claims' in compiled && [...compiled.claims].sort()).toEqual(['a', 'b', 'c']);
+    const text = 'claims.a == "1" && claims["b"] in [claims.c.d] || has(claims.e) || "f" in claims';
+    const compiled = compileCel(text, { name: 'n', sample });
+    expect('claims' in compiled && [...compiled.claims.named].sort()).toEqual(['a', 'b', 'c', 'e', 'f']);
+    expect('claims' in compiled && [...compiled.claims.askedFor].sort()).toEqual(['e', 'f']);
   });
 
   it.each([
@@ -73,6 +75,11 @@ describe('a rule in CEL', () => {
     ['claims.run > "5"', 'no matching overload'],
     ['claims.ref == "x" && claims.ref > 5', 'no matching overload'], // never reached by the sample
     ['claims.ref.lower() == "x"', 'unbound function: lower'],
+    ['claims.absent.exists(t, t.lower() == "x")', 'unbound function: lower'], // within a macro
+    ['claims.ref == "x" && claims.ref', 'must be true or false, and is neither, as claims.ref'],
+    ['has(claims.absent) ? "yes" : true', 'must be true or false, and is neither, as "yes"'],
+    ['!(claims.run > 5 && 1)', 'type mismatch: expected bool, got int'],
+    ['claims.ref.exists(c, c == "x")', 'type mismatch'],
     ['claims.absent == "x" && claims.absent.matches("(")', 'error parsing regexp'],
     [`claims.ref == "${'x'.repeat(5000)}"`, 'takes at most 4096 characters'],
   ])('%j is refused when it is read: %s', (text, message) => {
