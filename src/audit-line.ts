@@ -22,6 +22,8 @@ export interface AuditLine {
   readonly claims?: Readonly<Record<string, ClaimValue>>;
   /** Of header and payload as they were signed; the same token can be told again, and not be used. */
   readonly token_sha256?: string;
+  /** Such as `ECDSA P-256`, `RSA 3072`, `Ed25519`. This and its hash are of a proven key. */
+  readonly key_algorithm?: string;
   /** Of the SubjectPublicKeyInfo. */
   readonly key_sha256?: string;
   /** Hexadecimal. */
@@ -89,7 +91,10 @@ function identityIn(
 function certificateIn({ binding, certificate }: Trail): Partial<AuditLine> {
   const index = certificate?.sct && leafIndexOf(certificate.sct.extensions);
   return {
-    ...(binding !== undefined && { key_sha256: hex(binding.spkiHash) }),
+    ...(binding !== undefined && {
+      key_algorithm: binding.keyAlgorithm,
+      key_sha256: hex(binding.spkiHash),
+    }),
     ...(certificate !== undefined && { serial: hex(certificate.draft.serial) }),
     ...(index !== undefined && { log_index: index }),
   };

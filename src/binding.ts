@@ -5,7 +5,7 @@ import type { Sha256 } from './encoding/digest.ts';
 import type { AlgorithmAllowList } from './key/algorithm.ts';
 import { parseSigningRequest } from './key/csr.ts';
 import { type KeyProof, verifyPossession } from './key/possession.ts';
-import { parsePublicKey } from './key/public-key.ts';
+import { algorithmOf, type PublicKey, parsePublicKey } from './key/public-key.ts';
 import type { SignatureVerifier } from './key/verifier.ts';
 import type { Authorization } from './policy/policy.ts';
 import { Problem } from './problem.ts';
@@ -29,10 +29,13 @@ export class Binding {
   readonly spki: Bytes;
   /** SHA-256 of `spki`, 32 bytes. */
   readonly spkiHash: Bytes;
+  /** Such as `ECDSA P-256`. */
+  readonly keyAlgorithm: string;
 
-  private constructor(authorization: Authorization, spki: Bytes, spkiHash: Bytes) {
+  private constructor(authorization: Authorization, key: PublicKey, spkiHash: Bytes) {
     this.authorization = authorization;
-    this.spki = spki;
+    this.spki = key.spki;
+    this.keyAlgorithm = algorithmOf(key);
     this.spkiHash = spkiHash;
   }
 
@@ -49,7 +52,7 @@ export class Binding {
     const key = await verifyPossession(parse(presented), challenge, policy.verifier, policy.allowed);
     const spkiHash = policy.sha256(key.spki);
     if (token.keyThumbprint !== undefined && token.keyThumbprint !== base64url(spkiHash)) throw notBound();
-    return new Binding(authorization, key.spki, spkiHash);
+    return new Binding(authorization, key, spkiHash);
   }
 
   get bound(): boolean {

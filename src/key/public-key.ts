@@ -48,6 +48,12 @@ export interface Ed25519Key {
 /** `spki` is DER; a PKCS#1 key has been wrapped into one. */
 export type PublicKey = EcdsaKey | RsaKey | Ed25519Key;
 
+/** For people: `ECDSA P-256`, `RSA 2048`, `Ed25519`. */
+export function algorithmOf(key: PublicKey): string {
+  if (key.type === 'ecdsa') return `ECDSA ${key.curve}`;
+  return key.type === 'rsa' ? `RSA ${key.bits}` : 'Ed25519';
+}
+
 const FIELD = 'publicKeyRequest.publicKey.content';
 const ACCEPTED = 'Send an ECDSA (P-256, P-384, P-521), RSA or Ed25519 key as PEM labelled PUBLIC KEY.';
 

@@ -65,11 +65,37 @@ describe('audit lines', () => {
         san: 'a@example.com',
         claims: { team: 'red' },
         token_sha256: sha256(token.slice(0, token.lastIndexOf('.'))),
+        key_algorithm: 'ECDSA P-256',
         key_sha256: sha256(Buffer.from(spkiOf('P-256'))),
         serial: leaf.serial,
         log_index: 0,
       },
     ]);
+  });
+
+  it.each([
+    ['P-384', 'ECDSA P-384'],
+    ['Ed25519', 'Ed25519'],
+    ['RSA-3072', 'RSA 3072'],
+  ] as const)('name the algorithm of a key: %s', async (key, algorithm) => {
+    const { issuer, instance } = await world({ audit: { file, required: true } });
+    await instance.issue({ token: await issuer.sign(), key });
+    expect(lines()).toMatchObject([{ key_algorithm: algorithm }]);
+  });
+
+  it('tell the rule of a policy that refused, with nothing of a key that was not looked at', async () => {
+    const issuer = await startIssuer({ claims: { email: 'a@example.com', email_verified: true } });
+    stack.push(() => issuer.close());
+    const policy = { cel: [{ rule: 'claims.email.endsWith("@other.example")', message: 'others only' }] };
+    const instance = await startInstance({
+      issuers: [{ issuer, type: 'email', policy }],
+      settings: { audit: { file, required: true } },
+    });
+    stack.push(() => instance.close());
+    await request(instance.url, { token: await issuer.sign() });
+    const [line] = lines();
+    expect(line).toMatchObject({ event: 'refused', reason: 'POLICY_DENIED', rule: 'cel[0]' });
+    expect(line).not.toHaveProperty('key_sha256');
   });
 
   it('say of a refusal why, and never hold a token or the text of one that was not proven', async () => {
