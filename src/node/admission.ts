@@ -30,37 +30,65 @@ export interface AdmissionSurroundings {
   readonly registry: Registry;
 }
 
-/** Failed proofs are counted whether limits are on or not: they cost milliseconds. Throws an Error for a Redis that cannot be named so. */
+/**
+ * Failed proofs are counted whether limits are on or not: they cost milliseconds. The store is opened when something needs it:
+ * with limits off that is a replay rule. Throws an Error for a Redis that cannot be named so.
+ */
 export async function openAdmission(
-  settings: Pick<Settings, 'limits'>,
+  settings: Pick<Settings, 'limits' | 'issuers'>,
   surroundings: AdmissionSurroundings,
 ): Promise<OpenAdmission> {
   const keys = new BucketKeys(sha256);
   const limits = new Limits();
   const failedProofs = new FailedProofs(limits, keys);
   const addressFailures = new AddressFailures(limits);
-  const { limiter, close } = await openLimiter(settings.limits, surroundings);
+  let store: Store | undefined;
+  if (needsStore(settings)) {
+    store = openStore(settings.limits, surroundings);
+    await store.ready();
+  }
+  const storeOf = (wanted: Settings['limits']): Store => {
+    if (store === undefined) {
+      store = openStore(wanted, surroundings);
+      void store.ready(); // what comes before it answers is decided by this process alone
+    }
+    return store;
+  };
   return {
-    under({ limits: { enabled, defaults, overrides }, issuers }) {
+    under(current) {
+      const { enabled, defaults, overrides } = current.limits;
       limits.adopt(defaults, overrides);
-      const replay = new Map(issuers.map((one) => [one.issuer, one.replay]));
-      const idle = !enabled && issuers.every((one) => one.replay === 'allow');
-      const admitter: Admitter = { limiter, limits: enabled ? limits : undefined, keys, replay, random };
+      const admitterOf = ({ limiter }: Store): Admitter => {
+        const replay = new Map(current.issuers.map((one) => [one.issuer, one.replay]));
+        return { limiter, limits: enabled ? limits : undefined, keys, replay, random };
+      };
       return {
-        admitter: idle ? undefined : admitter,
+        admitter: needsStore(current) ? admitterOf(storeOf(current.limits)) : undefined,
         failedProofs,
         addressFailures: enabled ? addressFailures : undefined,
       };
     },
-    close,
+    close: () => store?.close(),
   };
 }
 
-async function openLimiter(
+function needsStore({ limits, issuers }: Pick<Settings, 'limits' | 'issuers'>): boolean {
+  return limits.enabled || issuers.some(({ replay }) => replay !== 'allow');
+}
+
+interface Store {
+  readonly limiter: Limiter;
+  /** Resolves when it answers, or has been given up for now. */
+  ready(): Promise<void>;
+  close(): void;
+}
+
+function openStore(
   { backend, redis, onBackendError }: Settings['limits'],
   { logger, registry }: AdmissionSurroundings,
-): Promise<{ limiter: Limiter; close: () => void }> {
-  if (backend === 'memory' || redis === undefined) return { limiter: new MemoryLimiter(), close: () => {} };
+): Store {
+  if (backend === 'memory' || redis === undefined)
+    return { limiter: new MemoryLimiter(), ready: async () => {}, close: () => {} };
   const gauge = backendGauge(registry);
   gauge.told('available');
   const limiter = new RedisLimiter(connect(redis), {
@@ -75,8 +103,7 @@ async function openLimiter(
         );
     },
   });
-  await limiter.ready();
-  return { limiter, close: () => limiter.close() };
+  return { limiter, ready: () => limiter.ready(), close: () => limiter.close() };
 }
 
 function connect({ options, ...place }: NonNullable<Settings['limits']['redis']>) {

@@ -82,6 +82,8 @@ const FAIL_FAST: RedisExtras = {
   maxRetriesPerRequest: 0,
   socketTimeout: SOCKET_TIMEOUT,
   connectTimeout: CONNECT_TIMEOUT,
+  // Runs even where no connection is open, and keeps the process from ending as long.
+  disconnectTimeout: 200,
   disableClientInfo: true,
   connectionName: 'mayfly',
   // The master became a replica; the name or the Sentinels lead to the new one.

@@ -11,6 +11,7 @@ import { type RunningServer, serve } from '../../fakes/process.ts';
 import { type RedisServer, startRedis } from '../../fakes/redis.ts';
 import { request } from '../../fakes/signing-client.ts';
 import { describeWith } from '../../fakes/skip.ts';
+import { startProxy, type TcpProxy } from '../../fakes/tcp-proxy.ts';
 
 const RUNS = process.env['MAYFLY_TESTS_FULL'] === undefined ? 5 : 100;
 const CLIENTS = 64;
@@ -106,24 +107,93 @@ describeWith('redis', 'two instances on one Redis', () => {
   });
 });
 
-it('an instance whose Redis is absent starts all the same, and limits by itself', async () => {
+/** An instance with one issuer of people, closed again whatever comes out. */
+async function withInstance(
+  { limits, entry = {}, flags = [] }: { limits: object; entry?: object; flags?: readonly string[] },
+  use: (
+    instance: RunningServer,
+    people: FakeIssuer,
+    configure: (issuers: readonly object[]) => void,
+  ) => Promise<void>,
+): Promise<void> {
   const people = await startIssuer({ claims: { email: 'a@example.com', email_verified: true } });
-  const folder = mkdtempSync(join(tmpdir(), 'mayfly-redis-absent-'));
+  const folder = mkdtempSync(join(tmpdir(), 'mayfly-redis-one-'));
   const config = join(folder, 'mayfly.yaml');
-  const rate = { burst: 4, count: 1, period: '24h' };
-  const limits = {
-    backend: 'redis',
-    'redis-url': 'redis://127.0.0.1:1',
-    defaults: { 'certificates-per-identity': rate },
+  const configure = (issuers: readonly object[]): void => {
+    const settings = { log: 'none', 'rate-limits': { backend: 'redis', ...limits }, issuers };
+    writeFileSync(config, stringify(settings));
   };
-  const issuers = [entryOf({ issuer: people, type: 'email' })];
-  writeFileSync(config, stringify({ log: 'none', 'rate-limits': limits, issuers }));
-  const instance = await serve(['--config', config, '--ephemeral']);
-  const token = await people.sign();
-  const statuses: number[] = [];
-  for (let i = 0; i < 4; i++) statuses.push((await request(instance.url, { token })).status);
-  expect(statuses).toEqual([200, 200, 429, 429]); // its half of the burst
-  await instance.stop();
-  await people.close();
-  rmSync(folder, { recursive: true });
+  configure([entryOf({ issuer: people, type: 'email', ...entry })]);
+  const instance = await serve(['--config', config, '--ephemeral', ...flags]);
+  try {
+    await use(instance, people, configure);
+  } finally {
+    await instance.stop();
+    await people.close();
+    rmSync(folder, { recursive: true });
+  }
+}
+
+it.each([
+  ['local', [200, 200, 429, 429]], // its half of the burst
+  ['open', [200, 200, 200, 200]],
+  ['closed', [503, 503, 503, 503]],
+] as const)('an instance whose Redis is absent starts all the same; %s: %j', async (meanwhile, expected) => {
+  const limits = {
+    'redis-url': 'redis://127.0.0.1:1',
+    'on-backend-error': meanwhile,
+    defaults: { 'certificates-per-identity': { burst: 4, count: 1, period: '24h' } },
+  };
+  await withInstance({ limits }, async (instance, people) => {
+    const token = await people.sign();
+    const statuses: number[] = [];
+    for (let i = 0; i < 4; i++) statuses.push((await request(instance.url, { token })).status);
+    expect(statuses).toEqual(expected);
+  });
+});
+
+describeWith('redis', 'an instance whose limits are off', () => {
+  let redis: RedisServer;
+  let proxy: TcpProxy;
+  beforeAll(async () => {
+    redis = await startRedis();
+    proxy = await startProxy(redis.port);
+  });
+  afterAll(async () => {
+    await proxy.close();
+    await redis.stop();
+  });
+  const limits = () => ({ 'redis-url': `redis://127.0.0.1:${proxy.port}`, 'on-backend-error': 'closed' });
+  const off = ['--limits', 'off'];
+
+  it('does not connect to Redis', async () => {
+    await withInstance({ limits: limits(), flags: off }, async (instance, people) => {
+      expect((await request(instance.url, { token: await people.sign() })).status).toBe(200);
+      expect(await (await fetch(instance.metricsUrl)).text()).not.toContain('mayfly_ratelimit_backend_up');
+    });
+    expect(proxy.accepted).toBe(0);
+  });
+
+  it('does where a replay rule needs it, and counts nothing else there', async () => {
+    const entry = { replay: 'same-key' };
+    await withInstance({ limits: limits(), entry, flags: off }, async (instance, people) => {
+      const token = await people.sign();
+      expect((await request(instance.url, { token })).status).toBe(200);
+      expect((await request(instance.url, { token, key: 'P-384' })).status).toBe(400);
+      expect(await redis.admin.keys('*')).toEqual([expect.stringMatching(/^mayfly:\{[\w-]+\}:t[\w-]{43}$/)]);
+    });
+  });
+
+  it('connects when the configuration is read again and needs it', async () => {
+    await redis.admin.flushall();
+    await withInstance({ limits: limits(), flags: off }, async (instance, people, configure) => {
+      const before = proxy.accepted;
+      const entry = entryOf({ issuer: people, type: 'email', replay: 'once' });
+      configure([entry]);
+      await instance.saying(/configuration read again/);
+      const answers = async () => (await request(instance.url, { token: await people.sign() })).status;
+      while ((await answers()) !== 200); // 503 until Redis has answered
+      expect(proxy.accepted).toBe(before + 1);
+    });
+  });
 });
