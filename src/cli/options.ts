@@ -21,6 +21,7 @@ export interface ServeFlags {
   grpcPort?: number;
   grpcTlsCertificate?: string;
   grpcTlsKey?: string;
+  metricsHost?: string;
   metricsPort?: number;
   log?: string;
   logPublicKey?: string;
@@ -48,7 +49,8 @@ export function addServeFlags(command: Command): Command {
     .option('--grpc-port <n>', 'gRPC port (default: 5554)', portNumber)
     .option('--grpc-tls-certificate <file>', 'PEM certificate (and chain) with which gRPC is served over TLS')
     .option('--grpc-tls-key <file>', 'PEM private key of that certificate')
-    .option('--metrics-port <n>', 'Prometheus port, always on loopback (default: 2112)', portNumber)
+    .option('--metrics-host <address>', 'address of the Prometheus port (default: 127.0.0.1)')
+    .option('--metrics-port <n>', 'Prometheus port (default: 2112)', portNumber)
     .option(
       '--log <where>',
       "builtin, none (or ''), or the URL of an RFC 6962 log; several with commas, of which the first that answers serves (default: builtin)",
@@ -136,6 +138,7 @@ function withFlags(settings: Settings, flags: ServeFlags): Settings {
     port: flags.port ?? settings.port,
     grpcPort: flags.grpcPort ?? settings.grpcPort,
     ...(certificate === undefined || tlsKey === undefined ? {} : { grpcTls: { certificate, key: tlsKey } }),
+    metricsHost: flags.metricsHost ?? settings.metricsHost,
     metricsPort: flags.metricsPort ?? settings.metricsPort,
     ...transparencyOf(settings, flags),
     clientSigningAlgorithms: algorithmsOf(flags.clientSigningAlgorithms) ?? settings.clientSigningAlgorithms,

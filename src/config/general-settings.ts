@@ -19,6 +19,7 @@ export interface GeneralSettings extends TransparencySettings, AccessSettings {
   readonly grpcTls?: { readonly certificate: string; readonly key: string };
   /** Where clients reach the instance when not at host and port; without a final slash. */
   readonly publicUrl?: string;
+  readonly metricsHost: string;
   readonly metricsPort: number;
   readonly drainDelayMs: number;
   /** Folder. */
@@ -46,6 +47,7 @@ export function readGeneralSettings(root: MapNode, reader: Reader): GeneralSetti
     grpcPort: general['grpc-port'],
     ...defined('grpcTls', grpcTlsOf(general, findings)),
     ...defined('publicUrl', general['public-url']),
+    metricsHost: general['metrics-host'],
     metricsPort: general['metrics-port'],
     drainDelayMs: general['drain-delay'],
     data: general.data,

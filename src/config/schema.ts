@@ -28,6 +28,9 @@ const general = {
     .regex(/[^/]$/, 'takes a URL without a slash at its end')
     .optional()
     .describe('Where clients reach this instance, such as https://mayfly.example.org behind a proxy.'),
+  'metrics-host': text
+    .describe('Address of the metrics; they name issuers, so open it only to those who scrape them.')
+    .default('127.0.0.1'),
   'metrics-port': port.describe('Prometheus metrics; 0 takes any free one.').default(2112),
   'drain-delay': duration
     .describe('How long to serve on after SIGTERM, for load balancers to notice.')

@@ -139,7 +139,7 @@ export async function startInstance(options: StartOptions = {}): Promise<TestIns
 function settingsOf(configuration: Configuration, data?: string): Settings {
   const text = typeof configuration === 'string' ? configuration : stringify(configuration);
   const { settings } = parseSettings(text, { fileName: 'the configuration', kinds: loadKinds() });
-  const free = { host: '127.0.0.1', port: 0, grpcPort: 0, metricsPort: 0 };
+  const free = { host: '127.0.0.1', port: 0, grpcPort: 0, metricsHost: '127.0.0.1', metricsPort: 0 };
   return { ...settings, ...free, ...(data === undefined ? {} : { data }) };
 }
 

@@ -19,7 +19,7 @@ import type { MayflyOptions } from './mayfly.ts';
 import { sha256 } from './native-digest.ts';
 import { nativeRandom as random } from './native-random.ts';
 import { nativeVerifier as verifier } from './native-verifier.ts';
-import { LOOPBACK, metricsHandler, urlOf } from './service.ts';
+import { metricsHandler, reachable, urlOf } from './service.ts';
 
 export interface LogService {
   /** Where the instance answers, without a final slash. */
@@ -90,14 +90,14 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
   answer = app.fetch;
   const metricsServer = await listen(
     metricsHandler({ contentType: registry.contentType, text: () => registry.metrics() }),
-    LOOPBACK,
+    settings.metricsHost,
     settings.metricsPort,
   );
   opened.move();
   return {
     url,
     prefix,
-    metricsUrl: `http://${LOOPBACK}:${metricsServer.port}/metrics`,
+    metricsUrl: `${urlOf(reachable(settings.metricsHost), metricsServer.port)}/metrics`,
     published: (index) => log.reader.published(index),
     async close(delayMs = 0) {
       draining = true;

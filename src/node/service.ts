@@ -27,8 +27,6 @@ export interface Service {
   close(delayMs?: number): Promise<void>;
 }
 
-export const LOOPBACK = '127.0.0.1';
-
 /** Throws an Error with a sentence for the operator when something that was configured cannot be used. */
 export async function startService(options: MayflyOptions): Promise<Service> {
   const { settings, logger } = options;
@@ -50,13 +48,17 @@ export async function startService(options: MayflyOptions): Promise<Service> {
   answer = mayfly.app.fetch;
   const grpc = await grpcServer(settings, mayfly.door, logger);
   opened.defer(() => grpc.close());
-  const metricsServer = await listen(metricsHandler(mayfly.metrics), LOOPBACK, settings.metricsPort);
+  const metricsServer = await listen(
+    metricsHandler(mayfly.metrics),
+    settings.metricsHost,
+    settings.metricsPort,
+  );
   opened.move();
 
   return {
     url,
     grpcUrl: urlOf(reachable(settings.host), grpc.port, settings.grpcTls === undefined ? 'http' : 'https'),
-    metricsUrl: `http://${LOOPBACK}:${metricsServer.port}/metrics`,
+    metricsUrl: `${urlOf(reachable(settings.metricsHost), metricsServer.port)}/metrics`,
     reload: mayfly.reload,
     async close(delayMs = 0) {
       mayfly.drain();
@@ -91,7 +93,7 @@ function readTls(file: string): string {
 const ANY_ADDRESS = new Set(['0.0.0.0', '::']);
 
 /** A name for the listener that a client on this machine can use. */
-function reachable(host: string): string {
+export function reachable(host: string): string {
   return ANY_ADDRESS.has(host) ? 'localhost' : host;
 }
 

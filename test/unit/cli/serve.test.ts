@@ -126,6 +126,13 @@ describe('what cannot be served', () => {
   });
 });
 
+test('metrics are where --metrics-host says, and nothing else is', async () => {
+  const server = await serving('--ephemeral', '--metrics-host', '127.0.0.2');
+  const { hostname, origin } = new URL(server.metricsUrl);
+  expect([hostname, new URL(server.url).hostname]).toEqual(['127.0.0.2', '127.0.0.1']);
+  expect((await send(origin, '/metrics')).text).toContain('fulcio_build_info');
+});
+
 describe('the data folder', () => {
   const filesOf = (path: string): string[] =>
     readdirSync(path, { recursive: true, withFileTypes: true })

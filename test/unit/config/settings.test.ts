@@ -10,6 +10,7 @@ const DEFAULTS = {
   host: '127.0.0.1',
   port: 5555,
   grpcPort: 5554,
+  metricsHost: '127.0.0.1',
   metricsPort: 2112,
   drainDelayMs: 0,
   data: './mayfly-data',
@@ -70,6 +71,7 @@ port: 0
 grpc-port: 0
 grpc-tls-certificate: grpc.pem
 grpc-tls-key: grpc-key.pem
+metrics-host: '::1'
 metrics-port: 9090
 drain-delay: 1m30s
 data: /var/lib/mayfly
@@ -105,6 +107,7 @@ rate-limits:
       port: 0,
       grpcPort: 0,
       grpcTls: { certificate: 'grpc.pem', key: 'grpc-key.pem' },
+      metricsHost: '::1',
       metricsPort: 9090,
       drainDelayMs: 90_000,
       data: '/var/lib/mayfly',
