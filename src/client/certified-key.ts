@@ -1,12 +1,13 @@
-// Certified key: a fresh P-256 key with the instance's certificate for it; it lives as long as this object.
+// Certified key: a key with the instance's certificate for it; it lives as long as this object.
 
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { sign } from 'node:crypto';
 import type { Signature, Signer } from '@sigstore/sign';
 import { z } from 'zod';
 import { BAD_REQUEST, ERROR_INFO, LOCALIZED } from '../http/failure.ts';
 import { ClientError } from './client-error.ts';
 import { type Answer, exchange, NoAnswer } from './exchange.ts';
 import type { IdentityToken } from './identity-token.ts';
+import type { SigningKey } from './signing-key.ts';
 
 const chain = z.object({ chain: z.object({ certificates: z.array(z.string()).min(1) }) });
 
@@ -36,17 +37,14 @@ export class CertifiedKey implements Signer {
   readonly #instanceUrl: string;
   readonly #token: IdentityToken;
   readonly #challenge: string;
-  readonly #privateKey: KeyObject;
-  readonly #publicKey: string;
+  readonly #key: SigningKey;
   #certificate: Promise<string> | undefined;
 
-  constructor(instanceUrl: string, token: IdentityToken, challenge: string) {
-    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  constructor(instanceUrl: string, token: IdentityToken, challenge: string, key: SigningKey) {
     this.#instanceUrl = instanceUrl;
     this.#token = token;
     this.#challenge = challenge;
-    this.#privateKey = privateKey;
-    this.#publicKey = publicKey.export({ type: 'spki', format: 'pem' });
+    this.#key = key;
   }
 
   /** Signs with ECDSA and SHA-256. The first signature asks for the certificate. Throws ClientError. */
@@ -54,18 +52,18 @@ export class CertifiedKey implements Signer {
     this.#certificate ??= this.#certify();
     const certificate = await this.#certificate;
     return {
-      signature: sign('sha256', data, this.#privateKey),
+      signature: sign('sha256', data, this.#key.privateKey),
       key: { $case: 'x509Certificate', certificate },
     };
   }
 
   /** The leaf as PEM. */
   async #certify(): Promise<string> {
-    const proof = sign('sha256', Buffer.from(this.#challenge), this.#privateKey);
+    const proof = sign('sha256', Buffer.from(this.#challenge), this.#key.privateKey);
     const answer = await this.#post({
       credentials: { oidcIdentityToken: this.#token.jwt },
       publicKeyRequest: {
-        publicKey: { algorithm: 'ECDSA', content: this.#publicKey },
+        publicKey: { algorithm: 'ECDSA', content: this.#key.publicKey },
         proofOfPossession: proof.toString('base64'),
       },
     });

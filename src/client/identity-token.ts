@@ -20,6 +20,11 @@ export function readIdentityToken(text: string, from: string): IdentityToken {
   return { jwt, issuer: iss, claims };
 }
 
+/** RFC 7519 section 4.1.3: one text, or several. */
+export function audiencesOf({ claims: { aud } }: IdentityToken): readonly string[] {
+  return (Array.isArray(aud) ? aud : [aud]).filter((one) => typeof one === 'string');
+}
+
 /**
  * What proof of possession is made over: the claim that the instance announces for the token's issuer; where it
  * announces none, the e-mail address of a token that has one, else `sub`. Throws ClientError `token_malformed`.

@@ -27,6 +27,7 @@ const configuration = z.object({
       issuerType: z.string().default(''),
       subjectDomain: z.string().default(''),
       skipEmailVerification: z.boolean().default(false),
+      binding: z.literal('audience-thumbprint').optional(),
     }),
   ),
 });
@@ -113,11 +114,12 @@ export class RemoteInstance {
 
 type Parsed = z.infer<typeof configuration>['issuers'][number];
 
-function withoutUndefined({ issuerUrl, wildcardIssuerUrl, ...rest }: Parsed): IssuerListing {
+function withoutUndefined({ issuerUrl, wildcardIssuerUrl, binding, ...rest }: Parsed): IssuerListing {
   return {
     ...rest,
     ...(issuerUrl === undefined ? {} : { issuerUrl }),
     ...(wildcardIssuerUrl === undefined ? {} : { wildcardIssuerUrl }),
+    ...(binding === undefined ? {} : { binding }),
   };
 }
 

@@ -2,11 +2,12 @@
 
 import type { Bundle } from '@sigstore/bundle';
 import type { IssuerListing } from '../config/settings.ts';
-import { matchesPattern } from '../token/issuer-pattern.ts';
+import { listingsOf } from './audience.ts';
 import { ClientError, SignatureFlaw } from './client-error.ts';
 import type { IdentityToken } from './identity-token.ts';
 import type { RemoteInstance } from './remote-instance.ts';
 import { type SigningOptions, signArtifact, signStatement } from './signing.ts';
+import { createSigningKey } from './signing-key.ts';
 import type { Statement } from './statement.ts';
 import { acquireToken, type TokenOptions } from './token-acquisition.ts';
 import { type Signer, whoSigned } from './verification.ts';
@@ -28,9 +29,11 @@ export class SigningSession {
   /** Throws ClientError. */
   static async open(instance: RemoteInstance, options: TokenOptions): Promise<SigningSession> {
     const [config, listings] = await Promise.all([instance.signingConfig(), instance.issuers()]);
-    const token = await acquireToken(options, { listings, oidcUrls: config.oidcUrls.map(({ url }) => url) });
+    const key = createSigningKey();
+    const terms = { listings, oidcUrls: config.oidcUrls.map(({ url }) => url) };
+    const { token, bound } = await acquireToken(options, terms, key);
     checkTrusted(token, listings, instance);
-    return new SigningSession({ instance, config, listings, token });
+    return new SigningSession({ instance, config, listings, token, key: bound ? key : undefined });
   }
 
   /** Throws ClientError. */
@@ -61,17 +64,13 @@ export class SigningSession {
 
 /** A token goes to no instance that would not take it. */
 function checkTrusted(
-  { issuer }: IdentityToken,
+  token: IdentityToken,
   listings: readonly IssuerListing[],
   { url }: RemoteInstance,
 ): void {
-  const trusted = listings.some(
-    ({ issuerUrl, wildcardIssuerUrl }) =>
-      issuerUrl === issuer || (wildcardIssuerUrl !== undefined && matchesPattern(wildcardIssuerUrl, issuer)),
-  );
-  if (trusted) return;
+  if (listingsOf(token, listings).length > 0) return;
   throw new ClientError(
     'certificate_refused',
-    `${url} does not trust the issuer of the token, ${issuer}; the token was not sent`,
+    `${url} does not trust the issuer of the token, ${token.issuer}; the token was not sent`,
   );
 }

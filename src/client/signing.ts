@@ -15,6 +15,7 @@ import { CertifiedKey } from './certified-key.ts';
 import { ClientError, type ObstacleCode } from './client-error.ts';
 import { challengeOf, type IdentityToken } from './identity-token.ts';
 import type { RemoteInstance } from './remote-instance.ts';
+import { createSigningKey, type SigningKey } from './signing-key.ts';
 import { PAYLOAD_TYPE, type Statement } from './statement.ts';
 
 export interface SigningOptions {
@@ -22,6 +23,8 @@ export interface SigningOptions {
   readonly config: SigningConfig;
   readonly listings: readonly IssuerListing[];
   readonly token: IdentityToken;
+  /** The one that the token is for; undefined where it is for any, and each signature has a key of its own. */
+  readonly key?: SigningKey | undefined;
 }
 
 /** For each attempt and service. */
@@ -44,9 +47,9 @@ export async function signStatement(statement: Statement, options: SigningOption
 }
 
 function partsOf(options: SigningOptions): { readonly signer: CertifiedKey; readonly witnesses: Witness[] } {
-  const { instance, token, listings } = options;
+  const { instance, token, listings, key = createSigningKey() } = options;
   return {
-    signer: new CertifiedKey(instance.url, token, challengeOf(token, listings)),
+    signer: new CertifiedKey(instance.url, token, challengeOf(token, listings), key),
     witnesses: witnessesOf(options),
   };
 }

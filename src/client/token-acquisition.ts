@@ -3,10 +3,11 @@
 import { readFile } from 'node:fs/promises';
 import type { IssuerListing } from '../config/settings.ts';
 import { AMBIENT_SOURCES, type Environment, findAmbientSource, thisPlace } from './ambient-token.ts';
-import { audienceFor } from './audience.ts';
+import { audienceFor, bindingOf } from './audience.ts';
 import { ClientError } from './client-error.ts';
 import { type IdentityToken, readIdentityToken } from './identity-token.ts';
 import { type Flow, logIn } from './login.ts';
+import { boundAudience, type SigningKey } from './signing-key.ts';
 
 export interface TokenOptions {
   /** A JWT, the name of a file that holds one, or `-` for standard input. */
@@ -28,16 +29,51 @@ export interface TokenTerms {
   readonly oidcUrls: readonly string[];
 }
 
-/** Throws ClientError `token_unavailable`, `token_malformed` and `login_failed`. */
-export async function acquireToken(options: TokenOptions, terms: TokenTerms): Promise<IdentityToken> {
+export interface AcquiredToken {
+  readonly token: IdentityToken;
+  /** Whether it is good for the key alone that it was asked for with. */
+  readonly bound: boolean;
+}
+
+/**
+ * A token for `key`, and for it alone where the instance wants that. Throws ClientError `token_unavailable`,
+ * `token_malformed` and `login_failed`.
+ */
+export async function acquireToken(
+  options: TokenOptions,
+  terms: TokenTerms,
+  key: Pick<SigningKey, 'thumbprint'>,
+): Promise<AcquiredToken> {
+  const token = await anyToken(options, terms, key);
+  const binding = bindingOf(token, terms.listings, key);
+  if (binding !== 'needed') return { token, bound: binding === 'kept' };
+  throw new ClientError(
+    'token_unavailable',
+    `the instance takes a token of ${token.issuer} only for the key that its audience names, and this one was made before the key: run where a token can be asked for, such as GitHub Actions`,
+  );
+}
+
+async function anyToken(
+  options: TokenOptions,
+  terms: TokenTerms,
+  key: Pick<SigningKey, 'thumbprint'>,
+): Promise<IdentityToken> {
   const { given, audience, flow, loginIssuer, env } = options;
   if (given !== undefined) return readGiven(given);
   const place = thisPlace(env);
   const wantsLogin = flow !== undefined || loginIssuer !== undefined;
   const source = wantsLogin ? undefined : await findAmbientSource(place);
   if (source !== undefined) {
-    const jwt = await source.token(place, () => audience ?? audienceFor(source.issuers, terms.listings));
-    return readIdentityToken(jwt, source.name);
+    const ask = async (forKey: boolean): Promise<IdentityToken> => {
+      const jwt = await source.token(place, () => {
+        const { name, bound } = audienceFor(source.issuers, terms.listings, audience);
+        return forKey || bound ? boundAudience(name, key) : name;
+      });
+      return readIdentityToken(jwt, source.name);
+    };
+    const token = await ask(false);
+    // Only the token says which of the issuers that fit has made it.
+    return bindingOf(token, terms.listings, key) === 'needed' ? ask(true) : token;
   }
   const login = await attemptLogin(options, terms);
   if (login !== undefined) return readIdentityToken(login.idToken, login.issuer);

@@ -33,6 +33,8 @@ export interface IssuerListing {
   readonly issuerType: string;
   readonly subjectDomain: string;
   readonly skipEmailVerification: boolean;
+  /** Not in Fulcio's message, and absent unless the entry has it: how an audience names the key that a token is for. */
+  readonly binding?: 'audience-thumbprint';
 }
 
 /** An entry as either form of the file gives it. */
@@ -74,7 +76,7 @@ export function configure(entry: IssuerEntry, surroundings: Surroundings): Confi
     provider,
     ...defined('policy', policy),
     replay: fields.replay,
-    listing: listingOf(entry, provider),
+    listing: { ...listingOf(entry, provider), ...defined('binding', fields.binding) },
   };
 }
 

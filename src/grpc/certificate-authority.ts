@@ -65,6 +65,7 @@ function answerOf(
 function issuerOf({
   issuerUrl,
   wildcardIssuerUrl = '',
+  binding: _, // has no field there
   ...rest
 }: IssuerListing): MessageInitShape<typeof OIDCIssuerSchema> {
   if (issuerUrl !== undefined) return { ...rest, issuer: { case: 'issuerUrl', value: issuerUrl } };

@@ -16,13 +16,13 @@ export interface Front {
 /** `change` gives another answer, or undefined for the instance's own. */
 export async function startFront(
   { url: target }: TestInstance,
-  change: (path: string) => Response | undefined = () => undefined,
+  change: (path: string) => Response | undefined | Promise<Response | undefined> = () => undefined,
 ): Promise<Front> {
   const requests: string[] = [];
   const app = new Hono();
   app.all('*', async ({ req }) => {
     requests.push(`${req.method} ${req.path}`);
-    return change(req.path) ?? proxy(target + req.path, req);
+    return (await change(req.path)) ?? proxy(target + req.path, req);
   });
   const server = await listen(app.fetch, '127.0.0.1', 0);
   return { url: `http://127.0.0.1:${server.port}`, requests, close: () => server.close() };

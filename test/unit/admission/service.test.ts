@@ -188,6 +188,23 @@ describe('a token bound to a key by its audience', () => {
     if (reason !== '') expect(answer.json).toMatchObject({ details: [{ reason }, {}] });
   });
 
+  it('is announced to those who ask for tokens, and nowhere else', async () => {
+    const listed = async (fields: object) => {
+      const { instance } = await world({}, fields);
+      const listing = await (await fetch(`${instance.url}/api/v2/configuration`)).text();
+      const method = `${instance.service.grpcUrl}/dev.sigstore.fulcio.v2.CA/GetConfiguration`;
+      const headers = { 'content-type': 'application/json' };
+      const answer = await fetch(method, { method: 'POST', headers, body: '{}' });
+      return [/"binding":"([^"]*)"/.exec(listing)?.[1], answer.status, await answer.text()];
+    };
+    expect(await listed({ binding: 'audience-thumbprint' })).toEqual([
+      'audience-thumbprint',
+      200,
+      expect.not.stringContaining('binding'),
+    ]);
+    expect(await listed({})).toEqual([undefined, 200, expect.not.stringContaining('binding')]);
+  });
+
   it('is for another audience where the issuer does not ask for that', async () => {
     const { issuer, instance } = await world({});
     const answer = await request(instance.url, {

@@ -1,8 +1,9 @@
 // Signing sessions: against whole instances, with and without a signature log, behind a front, and where it is refused.
 
+import { createHash } from 'node:crypto';
 import { bundleToJSON } from '@sigstore/bundle';
 import { TrustedRoot } from '@sigstore/protobuf-specs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { IdentityPattern } from '../../../src/client/identity-pattern.ts';
 import { pep740Of } from '../../../src/client/pep740.ts';
 import { RemoteInstance } from '../../../src/client/remote-instance.ts';
@@ -10,8 +11,12 @@ import { SigningSession } from '../../../src/client/session.ts';
 import { PREDICATE_TYPES, statementAbout } from '../../../src/client/statement.ts';
 import type { TokenOptions } from '../../../src/client/token-acquisition.ts';
 import { readBundle, verifySignature } from '../../../src/client/verification.ts';
+import { SHAPES } from '../../../src/dev/shape.ts';
+import { type HttpServer, listen } from '../../../src/node/http-server.ts';
 import { startInstance, type TestInstance } from '../../../src/node/library.ts';
 import { startFront, withRekor } from '../../fakes/front.ts';
+import { entryOf } from '../../fakes/instance.ts';
+import { type FakeIssuer, startIssuer } from '../../fakes/issuer.ts';
 import { FakeRekor } from '../../fakes/rekor.ts';
 
 const ARTIFACT = Buffer.from('what is released');
@@ -75,6 +80,78 @@ test('everything of the instance is asked for at the address by which the client
   } finally {
     await front.close();
   }
+});
+
+describe('where a token has to be for one key', () => {
+  let forge: FakeIssuer;
+  let bound: TestInstance;
+  let job: HttpServer;
+  /** Audiences that the job has asked its forge for. */
+  let asked: string[];
+  beforeAll(async () => {
+    forge = await startIssuer({ claims: SHAPES.github.claims });
+    const entry = entryOf({ issuer: forge, type: 'github', binding: 'audience-thumbprint' });
+    bound = await startInstance({ configuration: { issuers: [entry] } });
+    const answer = async (request: Request): Promise<Response> => {
+      const aud = new URL(request.url).searchParams.get('audience') ?? '';
+      asked.push(aud);
+      return Response.json({ value: await forge.sign({ aud }) });
+    };
+    job = await listen(answer, '127.0.0.1', 0);
+  });
+  beforeEach(() => {
+    asked = [];
+  });
+  afterAll(() => Promise.all([job.close(), bound.close(), forge.close()]));
+
+  const inJob = () => ({
+    GITHUB_ACTIONS: 'true',
+    ACTIONS_ID_TOKEN_REQUEST_URL: `http://127.0.0.1:${job.port}/token?v=1`,
+    ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'bearer',
+  });
+  const openIn = (instance: RemoteInstance, options: Partial<TokenOptions> = {}) =>
+    SigningSession.open(instance, { env: inJob(), attended: false, tell: () => {}, ...options });
+
+  test('it is asked for that key, which then makes every signature of the session', async () => {
+    // As the instance's other issuer of this type takes any key, the token must show first which of them made it.
+    const session = await openIn(new RemoteInstance(bound.url));
+    const [a, b] = [await session.signArtifact(ARTIFACT), await session.signStatement(publish(), ARTIFACT)];
+    const thumbprint = createHash('sha256').update(a.signer.leaf.spki).digest('base64url');
+    expect(asked).toEqual(['sigstore', `sigstore+${thumbprint}`]);
+    expect(b.signer.leaf.spki).toEqual(a.signer.leaf.spki);
+    expect(a.signer.issuer).toBe(forge.url);
+  });
+
+  test('it is asked for at once where all issuers of its type want that', async () => {
+    const front = await startFront(bound, async (path) => {
+      if (path !== '/api/v2/configuration') return undefined;
+      const { issuers } = (await (await fetch(bound.url + path)).json()) as {
+        issuers: { issuerUrl: string }[];
+      };
+      return Response.json({ issuers: issuers.filter(({ issuerUrl }) => issuerUrl === forge.url) });
+    });
+    try {
+      await (await openIn(new RemoteInstance(front.url))).signArtifact(ARTIFACT);
+      expect(asked).toEqual([expect.stringMatching(/^sigstore\+[\w-]{43}$/)]);
+    } finally {
+      await front.close();
+    }
+  });
+
+  test('one that was made before the key is not sent', async () => {
+    const front = await startFront(bound);
+    try {
+      for (const aud of ['sigstore', `sigstore+${'A'.repeat(43)}`]) {
+        const given = await forge.sign({ aud });
+        await expect(openIn(new RemoteInstance(front.url), { given })).rejects.toThrow(
+          /only for the key that its audience names/,
+        );
+      }
+      expect(front.requests.filter((one) => one.startsWith('POST'))).toEqual([]);
+    } finally {
+      await front.close();
+    }
+  });
 });
 
 describe('with a signature log', () => {

@@ -16,8 +16,11 @@ const jwtOf = (claims: Readonly<Record<string, unknown>>): Promise<string> =>
   new SignJWT({ ...claims }).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.alloc(32));
 const JWT = await jwtOf({ iss: 'https://issuer.example.com', sub: 'subject' });
 
-const acquire = (options: Partial<TokenOptions>, oidcUrls: readonly string[] = []) =>
-  acquireToken({ env: {}, attended: false, tell: () => {}, ...options }, { listings: [], oidcUrls });
+const acquire = async (options: Partial<TokenOptions>, oidcUrls: readonly string[] = []) => {
+  const terms = { listings: [], oidcUrls };
+  const key = { thumbprint: 'A'.repeat(43) };
+  return (await acquireToken({ env: {}, attended: false, tell: () => {}, ...options }, terms, key)).token;
+};
 
 const refusal = (code: string, words: RegExp): unknown =>
   expect.objectContaining({ name: 'ClientError', code, message: expect.stringMatching(words) });
