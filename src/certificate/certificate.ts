@@ -2,7 +2,6 @@
 
 import type { Bytes } from '../encoding/bytes.ts';
 import type { Sct } from '../log/log.ts';
-import { encodeSctList } from '../log/sct.ts';
 import type { Authority } from './authority.ts';
 import type { Draft } from './draft.ts';
 import { sctListExtension } from './extension.ts';
@@ -32,7 +31,7 @@ export class Certificate {
     profile: Profile,
   ): Promise<Certificate> {
     const { draft } = precertificate;
-    const tbs = draft.tbs(sctListExtension(encodeSctList(sct)));
+    const tbs = draft.tbs(sctListExtension(sct));
     lint(tbs, 'certificate', authority, profile);
     return new Certificate(draft, await signTbs(tbs, authority, profile), sct);
   }

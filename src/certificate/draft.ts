@@ -7,7 +7,7 @@ import * as der from '../encoding/der.ts';
 import type { Random } from '../encoding/random.ts';
 import { Problem } from '../problem.ts';
 import type { Authority } from './authority.ts';
-import { attributeExtensions, subjectAltName, subjectKeyIdentifier } from './extension.ts';
+import { attributesSize, subjectAltName, subjectKeyIdentifier, writeAttributes } from './extension.ts';
 import { LIFETIME_SECONDS, type Profile } from './profile.ts';
 
 const VERSION_3 = der.element(der.contextTag(0), Uint8Array.of(der.TAG.integer, 1, 2));
@@ -74,13 +74,21 @@ export class Draft {
       EMPTY_SUBJECT,
       spki,
     );
-    const extensions = concat(
+    const { attributes } = identity;
+    const named = [
       profile.usage,
       subjectKeyIdentifier(spkiHash),
       profile.authorityKeyIdentifier,
       subjectAltName(identity.san),
-      attributeExtensions(identity.attributes),
-    );
+    ];
+    const namedSize = named.reduce((sum, { length }) => sum + length, 0);
+    const extensions = new Uint8Array(namedSize + attributesSize(attributes));
+    let at = 0;
+    for (const one of named) {
+      extensions.set(one, at);
+      at += one.length;
+    }
+    writeAttributes(extensions, at, attributes);
     if (head.length + extensions.length > MAX_SIZE) {
       throw new Problem('identity_unencodable', {
         message: 'the certificate would be too large',

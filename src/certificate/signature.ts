@@ -14,5 +14,5 @@ export async function signTbs(tbs: Bytes, authority: Authority, profile: Profile
   } catch (cause) {
     throw new Problem('signer_unavailable', { cause });
   }
-  return der.sequence(tbs, profile.signatureAlgorithm, der.bitString(signature));
+  return der.sequence(tbs, profile.signatureAlgorithm, der.bitStringHead(signature.length), signature);
 }

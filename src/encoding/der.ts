@@ -64,6 +64,13 @@ export const utf8String = (text: string): Bytes => element(TAG.utf8String, utf8(
 /** A BIT STRING of whole bytes. */
 export const bitString = (content: Uint8Array): Bytes => element(TAG.bitString, Uint8Array.of(0), content);
 
+/** What stands before the `length` bytes of such a BIT STRING. */
+export function bitStringHead(length: number): Bytes {
+  const out = new Uint8Array(2 + lengthSize(length + 1));
+  writeHeader(out, 0, TAG.bitString, length + 1); // and the last byte: no unused bits
+  return out;
+}
+
 function compare(a: Uint8Array, b: Uint8Array): number {
   const shared = Math.min(a.length, b.length);
   for (let i = 0; i < shared; i++) {

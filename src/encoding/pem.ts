@@ -9,10 +9,15 @@ export interface PemBlock {
 
 /** One block, lines of 64 characters, with its final newline. */
 export function encodePem(label: string, der: Uint8Array): string {
+  return `${encodePemLines(label, der, '\n')}\n`;
+}
+
+/** One block with `newline` between its lines and none after the last. */
+export function encodePemLines(label: string, der: Uint8Array, newline: string): string {
   const body = base64(der);
   let lines = '';
-  for (let at = 0; at < body.length; at += 64) lines += `${body.slice(at, at + 64)}\n`;
-  return `-----BEGIN ${label}-----\n${lines || '\n'}-----END ${label}-----\n`;
+  for (let at = 0; at < body.length; at += 64) lines += body.slice(at, at + 64) + newline;
+  return `-----BEGIN ${label}-----${newline}${lines || newline}-----END ${label}-----`;
 }
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]{1,64})-----([A-Za-z0-9+/=\s]*)-----END \1-----/g;

@@ -66,7 +66,7 @@ function quotaMembers(problem: Problem): object {
 export function failureResponse(
   failure: unknown,
   detail: ErrorDetail,
-  headers: Record<string, string> = {},
+  headers: Readonly<Record<string, string>> = {},
 ): Response {
   const problem = problemOf(failure);
   const details = detailsOf(problem, detail);

@@ -2,7 +2,7 @@
 
 import type { Authority } from '../certificate/authority.ts';
 import type { Certificate } from '../certificate/certificate.ts';
-import { encodePem } from '../encoding/pem.ts';
+import { encodePemLines } from '../encoding/pem.ts';
 import type { IssuanceRequest } from '../issuance.ts';
 import { Problem } from '../problem.ts';
 import { Message } from './protojson.ts';
@@ -58,7 +58,7 @@ export function tokenOf(headers: Headers): string {
 
 /** The chain as PEM, leaf first and root last, each block without its final newline. */
 export function pemChain(certificate: Certificate, authority: Authority): readonly string[] {
-  return [encodePem('CERTIFICATE', certificate.der), ...authority.pem].map((pem) => pem.trimEnd());
+  return [encodePemLines('CERTIFICATE', certificate.der, '\n'), ...authority.pem.map((pem) => pem.trimEnd())];
 }
 
 // The authority's part of the chain is the same in every answer.
@@ -70,8 +70,8 @@ export function responseBody(certificate: Certificate, authority: Authority): st
     above = authority.pem.map((pem) => `,${JSON.stringify(pem.trimEnd())}`).join('');
     chainTexts.set(authority, above);
   }
-  const leaf = JSON.stringify(encodePem('CERTIFICATE', certificate.der).trimEnd());
-  const chain = `{"certificates":[${leaf}${above}]}`;
+  const leaf = encodePemLines('CERTIFICATE', certificate.der, '\\n'); // no character of PEM needs more to stand in JSON
+  const chain = `{"certificates":["${leaf}"${above}]}`;
   if (certificate.sct !== undefined) return `{"signedCertificateEmbeddedSct":{"chain":${chain}}}`;
   return `{"signedCertificateDetachedSct":{"chain":${chain},"signedCertificateTimestamp":""}}`;
 }

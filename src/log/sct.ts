@@ -28,14 +28,17 @@ export function encodeSct(sct: Sct): Bytes {
   return out;
 }
 
-/** SignedCertificateTimestampList of one. */
-export function encodeSctList(sct: Sct): Bytes {
+/** Bytes of a SignedCertificateTimestampList of one. */
+export function sctListSize(sct: Sct): number {
+  return 4 + sctSize(sct);
+}
+
+/** Writes a SignedCertificateTimestampList of one at `offset`. */
+export function writeSctList(out: Uint8Array, offset: number, sct: Sct): void {
   const size = sctSize(sct);
-  const out = new Uint8Array(4 + size);
-  putUint(out, 0, 2 + size, 2);
-  putUint(out, 2, size, 2);
-  writeSct(out, 4, sct);
-  return out;
+  putUint(out, offset, 2 + size, 2);
+  putUint(out, offset + 2, size, 2);
+  writeSct(out, offset + 4, sct);
 }
 
 /** What a precertificate's SCT signs (RFC 6962 section 3.2). */

@@ -1,7 +1,7 @@
 // Signature: `digitally-signed`, the form in which a log's signatures travel (RFC 5246 section 4.7, RFC 6962 section 2.1.4).
 
-import { type Bytes, concat } from '../encoding/bytes.ts';
-import { TlsReader, u8, vector } from '../encoding/tls.ts';
+import type { Bytes } from '../encoding/bytes.ts';
+import { putUint, TlsReader } from '../encoding/tls.ts';
 import type { Signer, SigningAlgorithm } from '../key/signer.ts';
 
 const SHA256 = 4;
@@ -18,7 +18,12 @@ export function isLogAlgorithm(algorithm: SigningAlgorithm): boolean {
 function encode(algorithm: SigningAlgorithm, signature: Uint8Array): Bytes {
   const code = ALGORITHMS[algorithm];
   if (code === undefined) throw new TypeError(`a log key cannot be ${algorithm}`);
-  return concat(u8(SHA256), u8(code), vector(signature, 2));
+  const out = new Uint8Array(4 + signature.length);
+  out[0] = SHA256;
+  out[1] = code;
+  putUint(out, 2, signature.length, 2);
+  out.set(signature, 4);
+  return out;
 }
 
 /** Signs `input` with the log's key. Synchronous when the signer is. */

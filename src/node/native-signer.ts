@@ -2,6 +2,7 @@
 
 import { createPublicKey, type KeyObject, sign } from 'node:crypto';
 
+import type { Bytes } from '../encoding/bytes.ts';
 import type { Signer, SigningAlgorithm } from '../key/signer.ts';
 
 const DIGEST = {
@@ -27,8 +28,13 @@ export function nativeSigner(key: KeyObject): Signer {
   return {
     algorithm,
     publicKey: new Uint8Array(spki),
-    sign: (message) => new Uint8Array(sign(digest, message, key)),
+    sign: (message) => plain(sign(digest, message, key)),
   };
+}
+
+/** The same bytes as a plain array: a Buffer slices and prints in its own way. */
+function plain({ buffer, byteOffset, length }: Buffer<ArrayBuffer>): Bytes {
+  return new Uint8Array(buffer, byteOffset, length);
 }
 
 /** With which a key of this pair signs. Throws a TypeError for a kind that signs no certificates. */

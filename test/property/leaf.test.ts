@@ -4,10 +4,10 @@ import { createHash, createPublicKey, sign, verify, X509Certificate } from 'node
 import { fromBER, ObjectIdentifier, OctetString, Sequence, Utf8String } from 'asn1js';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
-import { attributeExtensions } from '../../src/certificate/extension.ts';
 import { instantOf } from '../../src/clock.ts';
 import { issue } from '../../src/issuance.ts';
 import type { PrecertEntry } from '../../src/log/log.ts';
+import { attributeExtensions } from '../fakes/attribute-extensions.ts';
 import { FULCIO, type ReadCertificate, readCertificate, SAN, SCT_LIST } from '../fakes/certificate.ts';
 import { openLine, type TestLine } from '../fakes/line.ts';
 import { keyPair, spkiOf } from '../vectors/key-pairs.ts';

@@ -3,7 +3,7 @@
 
 import { X509Certificate } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { attributeExtensions, subjectAltName } from '../../src/certificate/extension.ts';
+import { subjectAltName } from '../../src/certificate/extension.ts';
 import { concat, fromUtf8, hex } from '../../src/encoding/bytes.ts';
 import { type Element, oidOf, readAll, readElement, readOnly, TAG } from '../../src/encoding/der.ts';
 import type { Attribute } from '../../src/identity/attribute.ts';
@@ -11,6 +11,7 @@ import { derive } from '../../src/identity/identity.ts';
 import type { CiMetadata } from '../../src/identity/provider.ts';
 import { fulcioArc, fulcioOtherName, subjectAltName as sanOid } from '../../src/oid.ts';
 import { claimsOf } from '../../src/token/claims.ts';
+import { attributeExtensions } from '../fakes/attribute-extensions.ts';
 import { providerOf } from '../unit/identity/kinds.ts';
 import metadata from './identity-ci-metadata.json' with { type: 'json' };
 import leaves from './reference-leaves.json' with { type: 'json' };

@@ -13,9 +13,10 @@ import {
 } from '../../src/log/checkpoint.ts';
 import { leafIndexExtension, leafIndexOf, writeEntry } from '../../src/log/entry.ts';
 import { ED25519_NOTE, noteKeyId, parseNote, verifierKey } from '../../src/log/note.ts';
-import { encodeSct, encodeSctList, sctInput } from '../../src/log/sct.ts';
+import { encodeSct, sctInput } from '../../src/log/sct.ts';
 import { parseTilePath, tilePath } from '../../src/log/tile.ts';
 import { sha256 } from '../../src/node/native-digest.ts';
+import { sctListOf } from '../unit/log/precertificates.ts';
 import { ed25519Signer, p256Signer } from '../unit/log/support.ts';
 
 const ikh = new Uint8Array(32).fill(0xaa);
@@ -73,7 +74,7 @@ describe('RFC 6962 and static-ct-api', () => {
     };
     const bytes = `00 ${'aa'.repeat(32)} 00000123456789ab 0008 0000050000000001 04030002beef`;
     expect(hex(encodeSct(sct))).toBe(bare(bytes));
-    expect(hex(encodeSctList(sct))).toBe(bare(`003b 0039 ${bytes}`));
+    expect(hex(sctListOf(sct))).toBe(bare(`003b 0039 ${bytes}`));
   });
 
   it('tree head', () => {

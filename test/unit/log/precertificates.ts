@@ -3,7 +3,7 @@
 import { type Bytes, concat, equal } from '../../../src/encoding/bytes.ts';
 import * as der from '../../../src/encoding/der.ts';
 import type { Sct } from '../../../src/log/log.ts';
-import { encodeSctList } from '../../../src/log/sct.ts';
+import { sctListSize, writeSctList } from '../../../src/log/sct.ts';
 import { extension, ISSUING, type Made, make, type Shape } from '../certificate/made-chain.ts';
 
 export const POISON_ID = '1.3.6.1.4.1.11129.2.4.3';
@@ -21,9 +21,16 @@ export function nameExtensions(names: readonly string[], issuer: string): Shape 
   return { extra: [san(...names.map(uri)), says, POISON] };
 }
 
+/** SignedCertificateTimestampList. */
+export function sctListOf(sct: Sct): Bytes {
+  const out = new Uint8Array(sctListSize(sct));
+  writeSctList(out, 0, sct);
+  return out;
+}
+
 /** The certificate of a precertificate: the SCT in place of the poison. Its signature is not made anew. */
 export function withSct(precertificate: Bytes, sct: Sct): Bytes {
-  const list = extension(SCT_LIST_ID, false, der.octetString(encodeSctList(sct)));
+  const list = extension(SCT_LIST_ID, false, der.octetString(sctListOf(sct)));
   return withTbs(precertificate, (tbs) => {
     const fields = der.readAll(der.readOnly(tbs, der.TAG.sequence).content);
     const wrapped = der.readOnly(fields.at(-1)?.content ?? tbs, der.TAG.sequence);
