@@ -35,15 +35,23 @@ const OTHER_NAME = contentOf(oid.fulcioOtherName);
 const POISON = contentOf(oid.ctPoison);
 const SCT_LIST = contentOf(oid.ctSctList);
 
-// The extensions of the profile by small numbers: 2.5.29.N is N, 1.3.6.1.4.1.57264.1.N is FULCIO + N.
-const KEY_USAGE = 15;
-const EXT_KEY_USAGE = 37;
-const SUBJECT_KEY_ID = 14;
-const AUTHORITY_KEY_ID = 35;
-const SUBJECT_ALT_NAME = 17;
-const FULCIO = 1000;
-const POISON_NUMBER = 2000;
-const SCT_LIST_NUMBER = 2001;
+// The extensions of the profile by numbers below 32, so that those found fit one integer: 1.3.6.1.4.1.57264.1.N is N.
+const LAST_FULCIO = 24;
+const KEY_USAGE = 25;
+const EXT_KEY_USAGE = 26;
+const SUBJECT_KEY_ID = 27;
+const AUTHORITY_KEY_ID = 28;
+const SUBJECT_ALT_NAME = 29;
+const POISON_NUMBER = 30;
+const SCT_LIST_NUMBER = 31;
+/** By the N of 2.5.29.N. */
+const OF_ID_CE: Readonly<Record<number, number>> = {
+  14: SUBJECT_KEY_ID,
+  15: KEY_USAGE,
+  17: SUBJECT_ALT_NAME,
+  35: AUTHORITY_KEY_ID,
+  37: EXT_KEY_USAGE,
+};
 
 /** Throws LintError with the first rule broken. */
 export function lint(tbs: Uint8Array, variant: LintVariant, authority: Authority, profile: Profile): void {
@@ -123,7 +131,8 @@ function timeOf({ bytes, tag, content, end }: der.Cursor): number {
 }
 
 function lintExtensions(at: der.Cursor, variant: LintVariant, authority: Authority): void {
-  const found = new Set<number>();
+  let found = 0;
+  const has = (n: number): boolean => (found & (1 << n)) !== 0;
   let last = 0;
   let deprecatedIssuer: Uint8Array | undefined;
   let issuer: Uint8Array | undefined;
@@ -135,8 +144,8 @@ function lintExtensions(at: der.Cursor, variant: LintVariant, authority: Authori
     at.read(at.content, offset);
     demand(at.is(der.TAG.oid), 'each extension has an identifier');
     last = numberOf(at);
-    demand(!found.has(last), 'no extension twice');
-    found.add(last);
+    demand(!has(last), 'no extension twice');
+    found |= 1 << last;
     at.read(at.end, offset);
     const critical = at.is(der.TAG.boolean);
     if (critical) {
@@ -145,20 +154,20 @@ function lintExtensions(at: der.Cursor, variant: LintVariant, authority: Authori
     }
     demand(at.is(der.TAG.octetString) && at.end === offset, 'each extension has a value and no more');
     lintExtension(last, critical, at, authority);
-    if (last === FULCIO + 1) deprecatedIssuer = at.bytes.subarray(at.content, at.end);
-    if (last === FULCIO + 8) issuer = at.bytes.subarray(at.content, at.end); // inside its UTF8String by now
+    if (last === 1) deprecatedIssuer = at.bytes.subarray(at.content, at.end);
+    if (last === 8) issuer = at.bytes.subarray(at.content, at.end); // inside its UTF8String by now
   }
   for (const n of [KEY_USAGE, EXT_KEY_USAGE, SUBJECT_KEY_ID, SUBJECT_ALT_NAME])
-    demand(found.has(n), 'keyUsage, extKeyUsage, subjectKeyIdentifier and subjectAltName');
-  demand(found.has(AUTHORITY_KEY_ID) || authority.keyIdentifier === undefined, 'an authorityKeyIdentifier');
+    demand(has(n), 'keyUsage, extKeyUsage, subjectKeyIdentifier and subjectAltName');
+  demand(has(AUTHORITY_KEY_ID) || authority.keyIdentifier === undefined, 'an authorityKeyIdentifier');
   demand(issuer !== undefined && deprecatedIssuer !== undefined, 'the OpenID issuer in both extensions');
   demand(equal(issuer, deprecatedIssuer), 'the same issuer in both extensions');
   demand(
-    found.has(POISON_NUMBER) === (variant === 'precertificate'),
+    has(POISON_NUMBER) === (variant === 'precertificate'),
     'poison in a precertificate and nowhere else',
   );
   demand(
-    found.has(SCT_LIST_NUMBER) === (variant === 'certificate'),
+    has(SCT_LIST_NUMBER) === (variant === 'certificate'),
     'an SCT list in a logged certificate and nowhere else',
   );
   const expected = {
@@ -173,11 +182,14 @@ function lintExtensions(at: der.Cursor, variant: LintVariant, authority: Authori
 function numberOf(at: der.Cursor): number {
   const { bytes, content, end } = at;
   const arc = bytes[end - 1] ?? 0;
-  if (end - content === 3 && at.holds(ID_CE, content, end - 1)) return arc;
-  if (at.holds(FULCIO_ARC, content, end - 1)) return FULCIO + arc;
-  if (at.holds(POISON)) return POISON_NUMBER;
-  demand(at.holds(SCT_LIST), 'no extension outside the profile');
-  return SCT_LIST_NUMBER;
+  let n: number | undefined;
+  if (at.holds(FULCIO_ARC, content, end - 1))
+    n = arc >= 1 && arc <= LAST_FULCIO && arc !== 7 ? arc : undefined;
+  else if (end - content === 3 && at.holds(ID_CE, content, end - 1)) n = OF_ID_CE[arc];
+  else if (at.holds(POISON)) n = POISON_NUMBER;
+  else if (at.holds(SCT_LIST)) n = SCT_LIST_NUMBER;
+  demand(n !== undefined, 'no extension outside the profile');
+  return n;
 }
 
 /** The cursor stands on the OCTET STRING; it may be left anywhere inside. */
@@ -215,13 +227,9 @@ function lintExtension(n: number, critical: boolean, at: der.Cursor, authority: 
       demand(!critical, 'an SCT list that is not critical');
       lintSctList(at);
       break;
-    default: {
-      const arc = n - FULCIO;
-      demand(arc >= 1 && arc <= 24 && arc !== 7, 'no extension outside the profile');
-      if (arc >= 8) enter(at, der.TAG.utf8String);
+    default:
+      if (n >= 8) enter(at, der.TAG.utf8String);
       demand(!critical && at.end > at.content, 'Fulcio extensions that are neither critical nor empty');
-      break;
-    }
   }
 }
 

@@ -185,12 +185,12 @@ const ROWS: readonly Row[] = [
   [
     'critical is TRUE or left out',
     'FALSE',
-    added(der.sequence(der.objectIdentifier('2.5.29.19'), Uint8Array.of(1, 1, 0), der.octetString(NULL))),
+    added(der.sequence(der.objectIdentifier(`${FULCIO}.9`), Uint8Array.of(1, 1, 0), der.octetString(NULL))),
   ],
   [
     'critical is TRUE or left out',
     'TRUE in another way',
-    added(der.sequence(der.objectIdentifier('2.5.29.19'), Uint8Array.of(1, 1, 1), der.octetString(NULL))),
+    added(der.sequence(der.objectIdentifier(`${FULCIO}.9`), Uint8Array.of(1, 1, 1), der.octetString(NULL))),
   ],
   [
     'each extension has a value and no more',
