@@ -24,6 +24,8 @@ const { values } = parseArgs({
 const COUNT = Number(values.count);
 const FLOOR_ROUNDS = 400;
 const TURNS = 15;
+/** What an issuance may cost, in floors, when CPU is what there is too little of. */
+const MAX_RATIO = 2.5;
 /** The optimizing compiler is done after some thousand issuances; a service runs for weeks. */
 const WARM_UP = 8000;
 const CONNECTIONS = values.connections.split(',').map(Number);
@@ -192,6 +194,10 @@ async function report(): Promise<void> {
       `${String(row.connections).padStart(11)}${cells.map((c, i) => String(c).padStart(widths[i] ?? 9)).join('')}\n`,
     );
   }
+  const busiest = rows.reduce((one, other) => (other.perSecond > one.perSecond ? other : one));
+  process.stdout.write(
+    `\nratio to the floor under full load: ${busiest.ratio} (at most ${MAX_RATIO}), at ${busiest.connections} connections\n`,
+  );
   const { cpu, floor } = timestamp;
   process.stdout.write(`\na timestamp at 16 connections: ${cpu} us CPU, its signature alone ${floor} us\n`);
   process.stdout.write(`\npeak resident memory ${peakMiB} MiB\n`);
