@@ -1,6 +1,8 @@
 // serve: the certificate authority as a service.
 
+import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { GENERATIONS_FILE } from '../node/generations.ts';
 import { startLogService } from '../node/log-service.ts';
 import { createLogger } from '../node/logger.ts';
 import { reloadOnChange } from '../node/reload.ts';
@@ -27,6 +29,7 @@ export function serveCommand(): Command {
 async function serve(flags: ServeFlags): Promise<void> {
   const files = new ReadFiles();
   const { settings, warnings } = loadSettings(flags, undefined, files);
+  if (flags.ephemeral !== true) files.readIfThere(join(settings.data, GENERATIONS_FILE));
   const logger = createLogger();
   for (const warning of warnings) logger.warn({ path: warning.path, line: warning.line }, warning.message);
   const options = { settings, kind: 'serve', ephemeral: flags.ephemeral === true, logger } as const;
@@ -38,8 +41,14 @@ async function serve(flags: ServeFlags): Promise<void> {
   } else {
     const service = await startService(options);
     const stop = reloadOnChange({
-      reload: service.reload,
-      load: (read) => loadSettings(flags, undefined, read),
+      reload(load, cause) {
+        void service.rotate(cause);
+        return service.reload(load, cause);
+      },
+      load(read) {
+        read.readIfThere(join(settings.data, GENERATIONS_FILE));
+        return loadSettings(flags, undefined, read);
+      },
       frozen: (read) => frozenIn(settings.data, flags, read),
       files,
       logger,

@@ -7,7 +7,7 @@ import type { Caller } from '../caller.ts';
 import type { Authority } from '../certificate/authority.ts';
 import type { Certificate } from '../certificate/certificate.ts';
 import type { IssuerListing } from '../config/settings.ts';
-import type { Door } from '../http/app.ts';
+import { type Door, trustedChains } from '../http/app.ts';
 import { pemChain, requestOf } from '../http/signing-cert-v2.ts';
 import { type IssuanceRequest, issue } from '../issuance.ts';
 import type {
@@ -33,7 +33,9 @@ export function certificateAuthority(door: Door): ServiceImpl<typeof CA> {
       for (const [name, value] of Object.entries(limits)) responseHeader.set(name, value);
       return answerOf(certificate, line.authority);
     },
-    getTrustBundle: () => ({ chains: [{ certificates: [...door.line().authority.pem] }] }),
+    getTrustBundle: () => ({
+      chains: trustedChains(door).map((certificates) => ({ certificates: [...certificates] })),
+    }),
     getConfiguration: () => ({ issuers: door.listings().map(issuerOf) }),
   };
 }

@@ -10,6 +10,7 @@ import type { IssuerListing } from '../config/settings.ts';
 import { type IssuanceRequest, issue, type Line } from '../issuance.ts';
 import { Problem } from '../problem.ts';
 import { readText } from './body.ts';
+import type { PemChain } from './ca-information.ts';
 import * as information from './ca-information.ts';
 import { cors, corsHeaders } from './cors.ts';
 import { type ErrorDetail, failureResponse, problemOf } from './failure.ts';
@@ -21,6 +22,8 @@ import * as v2 from './signing-cert-v2.ts';
 export interface Door {
   line(): Line;
   listings(): readonly IssuerListing[];
+  /** What the trust bundle holds, oldest first; the chain of the line's authority alone unless given. */
+  chains?(): readonly PemChain[];
   readiness(): Promise<readonly Unreadiness[]>;
   /** Who asks; `environment` is what the runtime gave `fetch` beside the request. */
   callerOf?(request: Request, environment: unknown): Caller;
@@ -57,7 +60,7 @@ export function createApp(door: Door, faces: readonly Face[] = []): Hono {
 
   app.use(cors); // for all routes that follow
 
-  get(app, '/api/v2/trustBundle', () => json(information.trustBundle(door.line().authority)));
+  get(app, '/api/v2/trustBundle', () => json(information.trustBundle(trustedChains(door))));
   get(app, '/api/v2/configuration', () => json(information.configuration(door.listings())));
   get(
     app,
@@ -114,6 +117,10 @@ export function createApp(door: Door, faces: readonly Face[] = []): Hono {
       return method === 'GET' || probe || (method === 'POST' && form) ? answer() : refuseMethod('GET', door);
     });
   }
+}
+
+export function trustedChains(door: Pick<Door, 'line' | 'chains'>): readonly PemChain[] {
+  return door.chains?.() ?? [door.line().authority.pem];
 }
 
 function limitsAfter(certificate: Certificate): Readonly<Record<string, string>> {

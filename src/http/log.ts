@@ -2,7 +2,7 @@
 
 import { type Context, Hono } from 'hono';
 import { base64, fromHex } from '../encoding/bytes.ts';
-import { logListEntry } from '../log/description.ts';
+import { type FinalTreeHead, logListEntry } from '../log/description.ts';
 import type { Reader } from '../log/reader.ts';
 import { parseTilePath } from '../log/tile.ts';
 import { Problem } from '../problem.ts';
@@ -22,6 +22,8 @@ export interface LogDoor {
   prefix(): string;
   /** DER of the CA certificates whose precertificates the log takes. */
   roots(): readonly Uint8Array[];
+  /** The last tree head of a log that takes no more entries. */
+  readonly final?: FinalTreeHead | undefined;
   readonly errors: ErrorDetail;
   /** Told of everything that ended as 500. */
   onBug?(cause: unknown): void;
@@ -57,7 +59,7 @@ export function logRoutes(door: LogDoor): Hono {
     if (der === undefined) throw new Problem('not_found');
     return answer(der, 'application/pkix-cert', FOREVER);
   });
-  app.get('/log.v3.json', () => json(logListEntry(reader.identity, door.prefix())));
+  app.get('/log.v3.json', () => json(logListEntry(reader.identity, door.prefix(), door.final)));
 
   const query = (path: string, ask: Query): void => {
     app.get(`/ct/v1/${path}`, async (c) => json(await ask(reader, (name) => c.req.query(name))));

@@ -15,6 +15,7 @@ const REPLY = { 'content-type': 'application/timestamp-reply' };
 const PEM_CHAIN = { 'content-type': 'application/pem-certificate-chain' };
 
 export interface TimestampDoor {
+  /** Asked anew for each request. */
   readonly authority: TimestampAuthority;
   readonly errors: ErrorDetail;
   /** Told of everything that ended as 500. */
@@ -23,8 +24,6 @@ export interface TimestampDoor {
 
 /** `POST /api/v1/timestamp` and `GET /api/v1/timestamp/certchain`. */
 export function timestampRoutes(door: TimestampDoor): Hono {
-  const { authority } = door;
-  const chain = authority.chain.map((certificate) => encodePem('CERTIFICATE', certificate)).join('');
   const app = new Hono();
   app.onError((failure) => {
     const problem = problemOf(failure);
@@ -35,9 +34,9 @@ export function timestampRoutes(door: TimestampDoor): Hono {
     const [mediaType = ''] = (req.header('content-type') ?? '').split(';');
     switch (mediaType.trim().toLowerCase()) {
       case 'application/timestamp-query':
-        return answer(authority, req.raw);
+        return answer(door.authority, req.raw);
       case 'application/json':
-        return answerJson(authority, req.raw);
+        return answerJson(door.authority, req.raw);
       default:
         throw new Problem('media_type_unsupported', {
           field: 'content-type',
@@ -45,7 +44,10 @@ export function timestampRoutes(door: TimestampDoor): Hono {
         });
     }
   });
-  app.get('/api/v1/timestamp/certchain', () => new Response(chain, { headers: PEM_CHAIN }));
+  app.get('/api/v1/timestamp/certchain', () => {
+    const chain = door.authority.chain.map((certificate) => encodePem('CERTIFICATE', certificate)).join('');
+    return new Response(chain, { headers: PEM_CHAIN });
+  });
   app.all('/api/v1/timestamp', () => refuseMethod('POST', door));
   app.all('/api/v1/timestamp/certchain', () => refuseMethod('GET', door));
   return app;

@@ -24,7 +24,11 @@ export function describeLog({ origin, publicKey, logId }: LogIdentity, prefix: s
 }
 
 /** `log.v3.json`: one element of `tiled_logs` of a CT log list, version 3. */
-export function logListEntry({ origin, publicKey, logId }: LogIdentity, prefix: string): object {
+export function logListEntry(
+  { origin, publicKey, logId }: LogIdentity,
+  prefix: string,
+  final?: FinalTreeHead,
+): object {
   return {
     description: origin,
     log_id: base64(logId),
@@ -33,5 +37,24 @@ export function logListEntry({ origin, publicKey, logId }: LogIdentity, prefix: 
     submission_url: prefix,
     monitoring_url: prefix,
     log_type: 'prod',
+    ...(final && { state: stateOf(final) }),
+  };
+}
+
+/** The last tree head of a log that takes no more entries. */
+export interface FinalTreeHead {
+  readonly size: number;
+  readonly root: Bytes;
+  /** Milliseconds since the epoch. */
+  readonly timestamp: number;
+}
+
+/** `state` of a log list entry: nothing more is taken, and all can still be read. */
+export function stateOf({ size, root, timestamp }: FinalTreeHead): object {
+  return {
+    readonly: {
+      timestamp: new Date(timestamp).toISOString(),
+      final_tree_head: { tree_size: size, sha256_root_hash: base64(root) },
+    },
   };
 }

@@ -4,10 +4,14 @@ import { join } from 'node:path';
 import type { Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
 import type { S3Settings, TransparencySettings } from '../config/transparency-settings.ts';
+import { isFrozen } from '../log/frozen.ts';
 import type { LogOptions, OpenLog } from '../log/open-log.ts';
 import type { Credentials } from '../s3/bucket.ts';
+import { systemDisk } from './disk.ts';
 import { openFileLog, openMemoryLog } from './file-log.ts';
-import type { LogInstance } from './log-instance.ts';
+import { FileStore } from './file-store.ts';
+import { GENERATIONS_FILE, numberOf } from './generations.ts';
+import { type LogInstance, type LogKeys, partOf } from './log-instance.ts';
 import { treeMetrics } from './log-metrics.ts';
 import type { Logger } from './logger.ts';
 import { openS3Log } from './s3-log.ts';
@@ -24,13 +28,18 @@ export interface BuiltinLogOptions {
   readonly registry: Registry;
 }
 
-/** Of the data folder: where the log lies in it. */
-export function logFolderOf(dataFolder: string): string {
-  return join(dataFolder, 'log', 'tree');
+/** Of the data folder: where the log lies in it whose keys are in `part`. */
+export function logFolderOf(dataFolder: string, part = 'log'): string {
+  return join(dataFolder, part, 'tree');
 }
 
 /** Where a log is served below an instance's URL. */
 export const LOG_PATH = '/log';
+
+/** The same of the log with that number; the first has the short one. */
+export function logPathOf(number: number): string {
+  return number === 1 ? LOG_PATH : `${LOG_PATH}/${number}`;
+}
 
 /** The origin of a log that is served under `publicUrl`. */
 export function originOf(publicUrl: string): string {
@@ -39,24 +48,41 @@ export function originOf(publicUrl: string): string {
 
 /** Throws an Error with a sentence for the operator when something that was configured cannot be used. */
 export async function openBuiltinLog(options: BuiltinLogOptions): Promise<OpenLog> {
-  const opened = await openWherever(options);
-  treeMetrics(options.registry, opened.reader);
+  const { instance, registry } = options;
+  const opened = await logOpener(options)(instance, partOf(instance.logs));
+  treeMetrics(registry, () => opened.reader);
   return opened;
 }
 
-function openWherever(given: BuiltinLogOptions): Promise<OpenLog> {
-  const { instance, origin, clock, logger, settings, registry } = given;
+/** Opens the log whose keys are in that part of the data folder. Throws an Error with a sentence. */
+export type LogOpener = (keys: LogKeys, part: string) => Promise<OpenLog>;
+
+export function logOpener(given: BuiltinLogOptions): LogOpener {
+  const { settings, logger, registry } = given;
+  const witnesses = witnessesOf({ settings: settings.witnesses, logger, registry });
+  return (keys, part) => openWherever(given, witnesses, keys, part);
+}
+
+async function openWherever(
+  given: BuiltinLogOptions,
+  witnesses: LogOptions['witnesses'],
+  keys: LogKeys,
+  part: string,
+): Promise<OpenLog> {
+  const { instance, clock, logger, settings } = given;
   const s3 = settings.log.kind === 'builtin' ? settings.log.s3 : undefined;
+  const number = numberOf(part);
   const options: LogOptions = {
-    origin,
-    signer: instance.logSigner,
-    cosigner: instance.noteSigner,
+    origin: number === 1 ? given.origin : `${given.origin}/${number}`,
+    signer: keys.logSigner,
+    cosigner: keys.noteSigner,
     clock,
-    witnesses: witnessesOf({ settings: settings.witnesses, logger, registry }),
+    witnesses,
     onError: (error) => logger.error({ err: error }, 'log'),
   };
   const { folder } = instance;
   if (s3 !== undefined) {
+    if (number > 1) throw new Error('a log in a bucket cannot be followed by another yet');
     const { endpoint, bucket, region, prefix } = s3;
     return openS3Log({
       ...options,
@@ -64,9 +90,13 @@ function openWherever(given: BuiltinLogOptions): Promise<OpenLog> {
       folder: folder === undefined ? undefined : join(folder, 'log'),
     });
   }
-  return folder === undefined
-    ? openMemoryLog(options)
-    : openFileLog({ ...options, folder: logFolderOf(folder) });
+  if (folder === undefined) return openMemoryLog(options);
+  const tree = logFolderOf(folder, part);
+  if (await isFrozen(new FileStore(tree, systemDisk, 0o600)))
+    throw new Error(
+      `the log in ${tree} was retired and takes no more entries: restore ${GENERATIONS_FILE} from a newer backup`,
+    );
+  return openFileLog({ ...options, folder: tree });
 }
 
 /** Throws an Error with a sentence when there are none. */

@@ -19,7 +19,8 @@ export type InstanceErrorCode =
   | 'key_unreadable'
   | 'keys_shared'
   | 'chain_unusable'
-  | 'passphrase_empty';
+  | 'passphrase_empty'
+  | 'request_pending';
 
 /** Why an instance cannot start, as a sentence for the operator that names the file. */
 export class InstanceError extends Error {
@@ -127,11 +128,42 @@ export async function providePart(
 async function record(path: string, part: string): Promise<void> {
   const marker = await readMarker(path);
   if (marker === undefined || marker.made.includes(part)) return;
-  const changed: Marker = { ...marker, made: [...marker.made, part] };
-  const staged = await stage(path, new Map([[MARKER, serialize(changed)]]));
-  await rename(join(staged, MARKER), join(path, MARKER));
+  await replaceFile(path, MARKER, serialize({ ...marker, made: [...marker.made, part] }));
+}
+
+/** Remembers that `name` has been made in the data folder at `path`, so that its loss is noticed. */
+export const markMade = record;
+
+/** Whether `name` has been made in the data folder at `path`. */
+export async function wasMade(path: string, name: string): Promise<boolean> {
+  return (await readMarker(path))?.made.includes(name) === true;
+}
+
+/** Writes a file (0600) in the place of the one that is there, if one is: durable, and never seen half-written. */
+export async function replaceFile(path: string, name: string, text: string): Promise<void> {
+  const staged = await stage(path, new Map([[name, text]]));
+  try {
+    await rename(join(staged, name), join(path, name));
+    await syncFolder(systemDisk, path);
+  } finally {
+    await rm(staged, { recursive: true, force: true });
+  }
+}
+
+/** Makes the folder `name` (0700) of files (0600) in `path`: they appear together, once they are durable. Rejects where something is there. */
+export async function makeFolderOf(
+  path: string,
+  name: string,
+  files: ReadonlyMap<string, string>,
+): Promise<void> {
+  const staged = await stage(path, files);
+  try {
+    await rename(staged, join(path, name)); // fails where the folder has something in it
+  } catch (error) {
+    await rm(staged, { recursive: true, force: true });
+    throw error;
+  }
   await syncFolder(systemDisk, path);
-  await rm(staged, { recursive: true, force: true });
 }
 
 const serialize = (marker: Marker): string => `${JSON.stringify(marker, null, 2)}\n`;

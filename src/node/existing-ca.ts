@@ -1,6 +1,7 @@
 // Existing CA: an operator's own CA, with its key in a file, in a PKCS#11 token, or in a key management service.
 
 import { readFileSync } from 'node:fs';
+import { z } from 'zod';
 import type { CaSettings } from '../config/ca-settings.ts';
 import type { ExistingCa } from './instance.ts';
 import { openTransitSigner } from './kms-signer.ts';
@@ -22,6 +23,52 @@ export function existingCa(given: CaSettings): ExistingCa {
   }
   const { key, passphraseFile } = given;
   return { chain, key, ...(passphraseFile !== undefined && { passphrase: firstLine(passphraseFile) }) };
+}
+
+const place = z.union([
+  z.strictObject({
+    pkcs11: z.strictObject({
+      module: z.string(),
+      token: z.string(),
+      pinFile: z.string(),
+      keyLabel: z.string(),
+    }),
+  }),
+  z.strictObject({
+    vault: z.strictObject({
+      url: z.string(),
+      key: z.string(),
+      mount: z.string(),
+      tokenFile: z.string(),
+      namespace: z.string().optional(),
+      timeoutMs: z.number(),
+    }),
+  }),
+  z.strictObject({ key: z.string(), passphraseFile: z.string().optional() }),
+]);
+
+/** Where the key of a CA is, as a data folder remembers it. */
+export type KeyPlace = z.output<typeof place>;
+
+/** The CA with that chain file, whose key is where the JSON says. Throws an Error with a sentence. */
+export function caAt(chain: string, json: string): ExistingCa {
+  let read: KeyPlace;
+  try {
+    read = place.parse(JSON.parse(json));
+  } catch (cause) {
+    throw new Error(`beside ${chain} it says where its key is, and that is damaged`, { cause });
+  }
+  return existingCa(withChain(chain, read));
+}
+
+function withChain(chain: string, read: KeyPlace): CaSettings {
+  if ('pkcs11' in read) return { chain, pkcs11: read.pkcs11 };
+  if ('vault' in read) {
+    const { namespace, ...rest } = read.vault;
+    return { chain, vault: { ...rest, ...(namespace !== undefined && { namespace }) } };
+  }
+  const { key, passphraseFile } = read;
+  return { chain, key, ...(passphraseFile !== undefined && { passphraseFile }) };
 }
 
 /** Throws an Error with a sentence for a file that cannot be read. */

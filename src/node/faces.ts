@@ -3,23 +3,29 @@
 import { Hono } from 'hono';
 import { type Clock, instantOf } from '../clock.ts';
 import type { ConfiguredIssuer } from '../config/settings.ts';
+import { type Bytes, equal } from '../encoding/bytes.ts';
 import type { Door, Face } from '../http/app.ts';
 import { logRoutes } from '../http/log.ts';
 import { timestampRoutes } from '../http/timestamp.ts';
 import { type TrustDoor, trustRoutes } from '../http/trust.ts';
-import { trustMaterialOf } from '../http/trust-material.ts';
-import { describeLog } from '../log/description.ts';
-import type { OpenLog } from '../log/open-log.ts';
+import { type InstanceLog, trustMaterialOf } from '../http/trust-material.ts';
+import { describeLog, stateOf } from '../log/description.ts';
+import type { Reader } from '../log/reader.ts';
+import { Problem } from '../problem.ts';
 import { TimestampAuthority } from '../timestamp/authority.ts';
 import type { TrustMaterial } from '../trust/material.ts';
+import { LOG_PATH, logPathOf } from './builtin-log.ts';
 import type { KnownExternalLog } from './external-logs.ts';
-import type { Instance } from './instance.ts';
+import { numberOf } from './generations.ts';
+import type { Instance, TimestampMaterial } from './instance.ts';
+import type { LogSuccession } from './log-succession.ts';
 import { sha256 } from './native-digest.ts';
 import { nativeRandom as random } from './native-random.ts';
 
 export interface FacesOptions {
-  readonly instance: Instance;
-  readonly builtin: OpenLog | undefined;
+  /** Asked anew each time; the same object as long as nothing has changed. */
+  readonly instance: () => Instance;
+  readonly builtin: LogSuccession | undefined;
   readonly external: readonly KnownExternalLog[];
   /** Asked anew each time; the same list as long as nothing has changed. */
   readonly issuers: () => readonly ConfiguredIssuer[];
@@ -37,42 +43,81 @@ export function facesOf(options: FacesOptions): Face[] {
   ];
 }
 
-/** The read side of the built-in log, where there is one. */
-function logFaces({ builtin, publicUrl, instance, door }: FacesOptions): Face[] {
+/** The read side of the built-in log and of those before it, where there is one. */
+function logFaces(options: FacesOptions): Face[] {
+  const { builtin, publicUrl } = options;
   if (builtin === undefined) return [];
-  const { reader } = builtin;
-  const prefix = `${publicUrl}/log/`;
-  const roots = instance.authority.chain.slice(-1);
+  const prefixOf = (number: number): string => `${publicUrl}${logPathOf(number)}/`;
+  const known = new WeakMap<Reader, Hono>();
+  const routes = new Hono();
+  routes.all('*', ({ req }) => {
+    const asked = Number(/^\/log\/([1-9]\d{0,5})\//.exec(req.path)?.[1] ?? 1);
+    const number = asked > 1 && builtin.readerOf(asked) !== undefined ? asked : 1;
+    const reader = builtin.readerOf(number);
+    if (reader === undefined) throw new Problem('not_found');
+    let log = known.get(reader);
+    if (log === undefined) {
+      log = new Hono().route(logPathOf(number), oneLog(options, reader, prefixOf(number)));
+      known.set(reader, log);
+    }
+    return log.fetch(req.raw);
+  });
   const wellKnown = new Hono();
-  wellKnown.get('/.well-known/mayfly/log.json', (c) => c.json(describeLog(reader.identity, prefix)));
+  wellKnown.get('/.well-known/mayfly/log.json', (c) => {
+    const retired = builtin.retired.map(({ part, reader, treeHead }) => ({
+      ...describeLog(reader.identity, prefixOf(numberOf(part))),
+      state: stateOf(treeHead),
+    }));
+    const current = describeLog(builtin.reader.identity, prefixOf(builtin.number));
+    return c.json(retired.length === 0 ? current : { ...current, retired });
+  });
   return [
-    {
-      path: '/log',
-      routes: logRoutes({
-        reader,
-        prefix: () => prefix,
-        roots: () => roots,
-        get errors() {
-          return door.errors;
-        },
-        onBug: (cause) => door.onBug?.(cause),
-      }),
-    },
+    { path: LOG_PATH, routes },
     { path: '/', routes: wellKnown },
   ];
 }
 
+function oneLog({ builtin, instance, door }: FacesOptions, reader: Reader, prefix: string): Hono {
+  const final = builtin?.retired.find((one) => one.reader === reader)?.treeHead;
+  return logRoutes({
+    reader,
+    prefix: () => prefix,
+    roots: () => rootsOf(instance()),
+    final,
+    get errors() {
+      return door.errors;
+    },
+    onBug: (cause) => door.onBug?.(cause),
+  });
+}
+
+/** Of all CAs that the instance has had, each once: the logs hold what they signed. */
+function rootsOf({ trusted }: Instance): readonly Bytes[] {
+  const roots = trusted.authorities.flatMap(({ chain }) => chain.slice(-1));
+  return roots.filter((root, i) => roots.findIndex((other) => equal(other, root)) === i);
+}
+
 function timestampFaces({ instance, builtin, clock, door }: FacesOptions): Face[] {
-  if (instance.timestamp === undefined) return [];
-  const { signer, chain } = instance.timestamp;
-  // The log remembers a time that is surely past, so a clock set back while the process was down shows.
-  const after =
-    builtin?.reader.opened === true
-      ? { after: instantOf(builtin.reader.publication.treeHead.timestamp) }
-      : {};
-  const authority = new TimestampAuthority({ signer, chain, sha256, random, clock, ...after });
+  let material = instance().timestamp;
+  if (material === undefined) return [];
+  const open = ({ signer, chain }: TimestampMaterial): TimestampAuthority => {
+    // The log remembers a time that is surely past, so a clock set back while the process was down shows.
+    const after =
+      builtin?.reader.opened === true
+        ? { after: instantOf(builtin.reader.publication.treeHead.timestamp) }
+        : {};
+    return new TimestampAuthority({ signer, chain, sha256, random, clock, ...after });
+  };
+  let authority = open(material);
   const routes = timestampRoutes({
-    authority,
+    get authority() {
+      const { timestamp } = instance();
+      if (timestamp !== undefined && timestamp !== material) {
+        authority = open(timestamp);
+        material = timestamp;
+      }
+      return authority;
+    },
     get errors() {
       return door.errors;
     },
@@ -82,13 +127,17 @@ function timestampFaces({ instance, builtin, clock, door }: FacesOptions): Face[
 }
 
 function trustDoor(options: FacesOptions): TrustDoor {
-  const { issuers, door } = options;
-  let last: { readonly issuers: readonly ConfiguredIssuer[]; readonly material: TrustMaterial } | undefined;
+  const { issuers, instance, builtin, door } = options;
+  let last: readonly unknown[] = [];
+  let material: TrustMaterial | undefined;
   return {
     material() {
-      const current = issuers();
-      if (last?.issuers !== current) last = { issuers: current, material: materialOf(options, current) };
-      return last.material;
+      const current = [issuers(), instance(), builtin?.reader, builtin?.retired];
+      if (material === undefined || current.some((one, i) => one !== last[i])) {
+        material = materialOf(options);
+        last = current;
+      }
+      return material;
     },
     get errors() {
       return door.errors;
@@ -97,12 +146,29 @@ function trustDoor(options: FacesOptions): TrustDoor {
   };
 }
 
-function materialOf(options: FacesOptions, issuers: readonly ConfiguredIssuer[]): TrustMaterial {
-  const { instance, builtin, external, publicUrl } = options;
-  const { authority, timestamp } = instance;
-  const own =
-    builtin === undefined ? [] : [{ url: `${publicUrl}/log`, spki: builtin.reader.identity.publicKey }];
+function materialOf({ instance, builtin, external, issuers, publicUrl }: FacesOptions): TrustMaterial {
+  const { trusted, pendingLog } = instance();
+  const urlOf = (number: number): string => `${publicUrl}${logPathOf(number)}`;
+  const own: readonly InstanceLog[] =
+    builtin === undefined
+      ? []
+      : [
+          ...builtin.retired.map(({ part, made, reader, treeHead }) => ({
+            url: urlOf(numberOf(part)),
+            spki: reader.identity.publicKey,
+            made,
+            end: instantOf(treeHead.timestamp),
+          })),
+          ...builtin.closing.map(({ generation: { part, made }, reader }) => ({
+            url: urlOf(numberOf(part)),
+            spki: reader.identity.publicKey,
+            made,
+          })),
+          { url: urlOf(builtin.number), spki: builtin.reader.identity.publicKey, made: builtin.made },
+          ...(pendingLog === undefined || numberOf(pendingLog.part) === builtin.number
+            ? []
+            : [{ url: urlOf(numberOf(pendingLog.part)), spki: pendingLog.publicKey, made: pendingLog.made }]),
+        ];
   const elsewhere = external.map(({ url, publicKey: { spki } }) => ({ url, spki }));
-  const logs = [...own, ...elsewhere];
-  return trustMaterialOf({ publicUrl, authority, timestampChain: timestamp?.chain, logs, issuers }, sha256);
+  return trustMaterialOf({ publicUrl, ...trusted, logs: [...own, ...elsewhere], issuers: issuers() }, sha256);
 }

@@ -4,6 +4,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { Bytes } from '../encoding/bytes.ts';
 import type { LeafIndex } from '../log/leaf-index.ts';
+import { Problem } from '../problem.ts';
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS leaf (prefix INTEGER, position INTEGER, PRIMARY KEY (prefix, position)) WITHOUT ROWID;
@@ -79,6 +80,8 @@ export class FileLeafIndex implements LeafIndex {
   }
 
   async candidates(hash: Bytes): Promise<readonly number[]> {
+    if (!this.#database.isOpen)
+      throw new Problem('log_unavailable', { message: 'the log is being closed', retryAfter: 1 });
     return this.#select.all(prefixOf(hash)).map((row) => Number(row['position']));
   }
 

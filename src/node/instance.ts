@@ -8,13 +8,14 @@ import { AuthorityError } from '../certificate/authority-error.ts';
 import type { Parent } from '../certificate/ca-certificate.ts';
 import { readCaCertificate } from '../certificate/ca-reader.ts';
 import { readChain } from '../certificate/chain.ts';
-import type { Clock } from '../clock.ts';
+import type { Clock, Instant } from '../clock.ts';
 import { type Bytes, equal } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
 import { encodePem } from '../encoding/pem.ts';
 import type { Random } from '../encoding/random.ts';
 import type { Signer } from '../key/signer.ts';
 import type { SignatureVerifier } from '../key/verifier.ts';
+import { type TrustedChain, validityOfChain } from '../trust/material.ts';
 import {
   type DataFolder,
   InstanceError,
@@ -22,14 +23,18 @@ import {
   permissionWarning,
   providePart,
 } from './data-folder.ts';
-import { collect, loadKey, ownKeys, read, requireDistinct } from './instance-key.ts';
+import { type Generations, nextActivation, readGenerations, signsAt, trustedUntil } from './generations.ts';
+import { collect, loadKey, type OwnKeys, ownKeys, read, requireDistinct } from './instance-key.ts';
 import { writePrivateKey } from './key-file.ts';
 import {
   ephemeralLogInstance,
   type LogInstance,
   loadLogKeys,
+  logsOf,
   makeLogPart,
   openFolder,
+  partOf,
+  pendingLogOf,
 } from './log-instance.ts';
 import { nativeSigner } from './native-signer.ts';
 import { type CaCurve, type InstanceNames, makeCa, makeTimestampAuthority, type NewCa } from './new-ca.ts';
@@ -45,6 +50,17 @@ export interface Instance extends LogInstance {
   readonly authority: Authority;
   /** Undefined where the root key was gone before it could be made. */
   readonly timestamp?: TimestampMaterial;
+  /** All chains that clients are to trust, those in force, before and next, oldest first. */
+  readonly trusted: TrustedChains;
+  /** When a key that is made and published begins to sign, if a time is set. */
+  readonly nextActivation?: Instant | undefined;
+  /** Folders in the data folder of what is in force. */
+  readonly parts: { readonly ca: string; readonly timestamp: string };
+}
+
+export interface TrustedChains {
+  readonly authorities: readonly TrustedChain[];
+  readonly timestamps: readonly TrustedChain[];
 }
 
 /** An existing CA: path of its PEM chain (issuing CA first, root last), and its private key: a path, or wherever it is. */
@@ -69,25 +85,37 @@ export interface InstanceOptions extends EphemeralOptions {
   readonly folder: string;
   /** Encrypts the keys that are made now, and decrypts those that are encrypted. */
   readonly passphrase?: string;
+  /** A CA by its chain file and what KEY_PLACE says. */
+  readonly keyAt?: (chain: string, place: string) => ExistingCa;
 }
+
+/** Of a data folder that `mayfly ca csr` was asked to make a key in: the key and the request, until the chain comes back. */
+export const REQUEST_PART = 'ca-request';
 
 /**
  * The instance of a data folder. The first start makes what is missing: `ca/` (root and intermediate, certificate
  * and key each, unless `ca` names existing ones), `log/` (log.key, note.key) and `timestamp/` (chain.pem,
  * timestamp.key). `ca/root.key` is not read after that
- * and may be taken away. What has been made once is never made again. Throws InstanceError.
+ * and may be taken away. What has been made once is never made again. After a rotation the keys of the generations in
+ * force are read, and of the others the certificates. What `before` has open already is not opened again. Throws InstanceError.
  */
-export function openInstance(options: InstanceOptions): Promise<Instance> {
+export function openInstance(options: InstanceOptions, before?: Instance): Promise<Instance> {
   return openFolder(options, async (folder) => {
     const { timestamp } = await makeParts(folder, options);
-    return load(folder, options, timestamp);
+    return load(folder, options, timestamp, before);
   });
 }
 
 async function makeParts(folder: DataFolder, options: InstanceOptions): Promise<{ timestamp: boolean }> {
   const pemOf = (key: KeyObject): string => writePrivateKey(key, options.random, options.passphrase);
-  if (options.ca === undefined) {
+  const [first] = (await readGenerations(folder.path)).ca;
+  if (options.ca === undefined && first?.part === 'ca') {
     await providePart(folder, 'ca', async () => {
+      if (existsSync(join(folder.path, REQUEST_PART)))
+        throw new InstanceError(
+          'request_pending',
+          `${folder.path} waits for the certificate that "mayfly ca csr" has asked for: hand it over with "mayfly ca import", or remove ${join(folder.path, REQUEST_PART)} for a CA of its own`,
+        );
       const made = await newCa(options);
       return new Map([
         ['root.pem', encodePem('CERTIFICATE', made.root)],
@@ -124,30 +152,126 @@ async function rootAtHand(
   return certificate && { certificate, signer: nativeSigner(await loadKey(file, passphrase, [])) };
 }
 
-async function load(folder: DataFolder, options: InstanceOptions, hasTimestamp: boolean): Promise<Instance> {
+async function load(
+  folder: DataFolder,
+  options: InstanceOptions,
+  hasTimestamp: boolean,
+  before: Instance | undefined,
+): Promise<Instance> {
   const { path } = folder;
   const warnings = await collect([permissionWarning(path)]);
   const own = ownKeys(folder, options, warnings);
+  const generations = await readGenerations(path);
+  const now = options.clock.now();
+  const parts = {
+    ca: signsAt(generations.ca, now).part,
+    timestamp: signsAt(generations.timestamp, now).part,
+  };
   const authority =
-    options.ca === undefined
-      ? await loadAuthority(
-          [join(path, 'ca', 'intermediate.pem'), join(path, 'ca', 'root.pem')],
-          nativeSigner(await own('ca/intermediate.key')),
-          options,
-        )
-      : await existingAuthority(options.ca, options, warnings);
-  const { logSigner, noteSigner } = await loadLogKeys(own);
+    before?.parts.ca === parts.ca
+      ? before.authority
+      : await authorityOf(parts.ca, generations, { folder, options, own, warnings });
+  const logs = logsOf(generations, now);
+  const { logSigner, noteSigner } =
+    before !== undefined && partOf(before.logs) === partOf(logs)
+      ? before
+      : await loadLogKeys(own, partOf(logs));
   let timestamp: TimestampMaterial | undefined;
-  if (hasTimestamp) {
-    const chain = readChain(await read(join(path, 'timestamp', 'chain.pem')));
-    timestamp = { chain, signer: nativeSigner(await own('timestamp/timestamp.key')) };
+  if (before?.timestamp !== undefined && before.parts.timestamp === parts.timestamp)
+    timestamp = before.timestamp;
+  else if (hasTimestamp || generations.timestamp.length > 1) {
+    const chain = readChain(await read(join(path, parts.timestamp, 'chain.pem')));
+    timestamp = { chain, signer: nativeSigner(await own(`${parts.timestamp}/timestamp.key`)) };
   } else {
     warnings.push(
       'there is no timestamp authority: ca/root.key was already gone when it would have been made',
     );
   }
   requireDistinct([authority.signer, logSigner, noteSigner, timestamp?.signer]);
-  return { authority, logSigner, noteSigner, ...(timestamp && { timestamp }), folder: path, warnings };
+  return {
+    authority,
+    logSigner,
+    noteSigner,
+    ...(timestamp && { timestamp }),
+    trusted: await trustedChains(generations, now, { path, parts, authority, timestamp }),
+    pendingLog: await pendingLogOf(generations, now, own),
+    nextActivation: nextActivation(generations, now),
+    parts,
+    folder: path,
+    logs,
+    keysOfLog: (part) => loadLogKeys(own, part),
+    warnings,
+  };
+}
+
+interface Opening {
+  readonly folder: DataFolder;
+  readonly options: InstanceOptions;
+  readonly own: OwnKeys;
+  readonly warnings: string[];
+}
+
+/** Of the generation in force: one that the configuration names, or one whose key is in the folder, or where the folder says. */
+async function authorityOf(part: string, generations: Generations, opening: Opening): Promise<Authority> {
+  const { folder, options, own, warnings } = opening;
+  const first = part === generations.ca[0]?.part;
+  if (options.ca !== undefined && first) return existingAuthority(options.ca, options, warnings);
+  const files = chainFilesOf(folder.path, part);
+  const place = join(folder.path, part, KEY_PLACE);
+  if (existsSync(place)) {
+    if (options.keyAt === undefined)
+      throw new InstanceError('key_unreadable', `${place}: keys elsewhere cannot be used here`);
+    const [chain = ''] = files;
+    return existingAuthority(options.keyAt(chain, await read(place)), options, warnings);
+  }
+  return loadAuthority(files, nativeSigner(await own(`${part}/intermediate.key`)), options);
+}
+
+/** In the folder of a CA whose key is in a token or a service: which it is, as JSON. */
+export const KEY_PLACE = 'key.json';
+
+/** The first CA keeps root and intermediate apart, as it was made here. */
+export function chainFilesOf(folder: string, part: string): readonly string[] {
+  const names = part === 'ca' ? ['intermediate.pem', 'root.pem'] : ['chain.pem'];
+  return names.map((name) => join(folder, part, name));
+}
+
+async function trustedChains(
+  generations: Generations,
+  now: Instant,
+  inForce: Pick<Instance, 'parts' | 'authority'> & {
+    readonly path: string;
+    readonly timestamp: TimestampMaterial | undefined;
+  },
+): Promise<TrustedChains> {
+  const { path, parts, authority, timestamp } = inForce;
+  const chainAt = async (files: readonly string[]): Promise<readonly Bytes[]> =>
+    (await Promise.all(files.map(async (file) => readChain(await read(file))))).flat();
+  const trusted = async (
+    kind: 'ca' | 'timestamp',
+    chainOf: (part: string) => Promise<readonly Bytes[] | undefined>,
+  ): Promise<readonly TrustedChain[]> => {
+    const out: TrustedChain[] = [];
+    for (const [i, { part }] of generations[kind].entries()) {
+      const chain = await chainOf(part);
+      const retired = trustedUntil(generations[kind], i, now);
+      if (chain === undefined) continue;
+      const one = retired === undefined ? { chain } : { chain, retired };
+      if (retired === undefined || retired >= validityOfChain(one).start) out.push(one);
+    }
+    return out;
+  };
+  return {
+    authorities: await trusted('ca', async (part) =>
+      part === parts.ca ? authority.chain : chainAt(chainFilesOf(path, part)),
+    ),
+    timestamps: await trusted('timestamp', async (part) => {
+      if (part === parts.timestamp) return timestamp?.chain;
+      const file = join(path, part, 'chain.pem');
+      // The first may never have been made.
+      return part === 'timestamp' && !existsSync(file) ? undefined : chainAt([file]);
+    }),
+  };
 }
 
 /** An instance in memory: all keys but the one of a given `ca` are gone with the process. Throws InstanceError. */
@@ -162,7 +286,14 @@ export async function ephemeralInstance(options: EphemeralOptions): Promise<Inst
   } else authority = await existingAuthority(options.ca, options, warnings);
   const { chain, key } = await makeTimestampAuthority({ ...options, now: options.clock.now() }, parent);
   const timestamp = { chain, signer: nativeSigner(key) };
-  return { ...ephemeralLogInstance(), authority, timestamp, warnings };
+  return {
+    ...ephemeralLogInstance(),
+    authority,
+    timestamp,
+    trusted: { authorities: [{ chain: authority.chain }], timestamps: [{ chain }] },
+    parts: { ca: 'ca', timestamp: 'timestamp' },
+    warnings,
+  };
 }
 
 function newCa(options: EphemeralOptions): Promise<NewCa> {

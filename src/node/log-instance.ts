@@ -1,7 +1,8 @@
 // Log instance: the keys that a log runs with, from a data folder or from memory alone.
 
 import type { KeyObject } from 'node:crypto';
-import type { Clock } from '../clock.ts';
+import type { Clock, Instant } from '../clock.ts';
+import type { Bytes } from '../encoding/bytes.ts';
 import type { Random } from '../encoding/random.ts';
 import type { Signer } from '../key/signer.ts';
 import {
@@ -13,19 +14,42 @@ import {
   permissionWarning,
   providePart,
 } from './data-folder.ts';
+import { currentAt, FIRST, type Generations, pendingAt, readGenerations } from './generations.ts';
 import { collect, type OwnKeys, ownKeys, requireDistinct } from './instance-key.ts';
 import { writePrivateKey } from './key-file.ts';
 import { nativeSigner } from './native-signer.ts';
 import { makeEcdsaKey, makeEd25519Key } from './new-ca.ts';
 
-/** What a log needs. */
-export interface LogInstance {
+export interface LogKeys {
   /** ECDSA P-256: signs SCTs and tree heads. */
   readonly logSigner: Signer;
   /** Ed25519: cosigns checkpoints. */
   readonly noteSigner: Signer;
+}
+
+/** One log of those that an instance has had. */
+export interface LogGeneration {
+  /** Folder of its keys and its tree inside the data folder. */
+  readonly part: string;
+  /** Absent for the first, which is as old as the instance. */
+  readonly made?: Instant | undefined;
+}
+
+/** A log that is made and takes no entries yet. */
+export interface PendingLog extends LogGeneration {
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Bytes;
+}
+
+/** What a log needs. */
+export interface LogInstance extends LogKeys {
+  readonly pendingLog?: PendingLog | undefined;
   /** Absolute path of the data folder; undefined when the instance is in memory alone. */
   readonly folder?: string;
+  /** Up to the one that takes entries, oldest first. */
+  readonly logs: readonly LogGeneration[];
+  /** The keys of an earlier log, which may have been put away. Throws InstanceError. */
+  keysOfLog(part: string): Promise<LogKeys>;
   /** Sentences for the operator about what works and should not stay as it is. */
   readonly warnings: readonly string[];
 }
@@ -44,9 +68,18 @@ export function openLogInstance(options: LogInstanceOptions): Promise<LogInstanc
   return openFolder(options, async (folder) => {
     await makeLogPart(folder, options);
     const warnings = await collect([permissionWarning(folder.path)]);
-    const { logSigner, noteSigner } = await loadLogKeys(ownKeys(folder, options, warnings));
+    const own = ownKeys(folder, options, warnings);
+    const logs = logsOf(await readGenerations(folder.path), options.clock.now());
+    const { logSigner, noteSigner } = await loadLogKeys(own, partOf(logs));
     requireDistinct([logSigner, noteSigner]);
-    return { logSigner, noteSigner, folder: folder.path, warnings };
+    return {
+      logSigner,
+      noteSigner,
+      folder: folder.path,
+      logs,
+      keysOfLog: (part) => loadLogKeys(own, part),
+      warnings,
+    };
   });
 }
 
@@ -75,29 +108,50 @@ export async function makeLogPart(
   { random, passphrase }: LogInstanceOptions,
 ): Promise<void> {
   const pemOf = (key: KeyObject): string => writePrivateKey(key, random, passphrase);
-  await providePart(
-    folder,
-    'log',
-    async () =>
-      new Map([
-        ['log.key', pemOf(makeEcdsaKey())],
-        ['note.key', pemOf(makeEd25519Key())],
-      ]),
-  );
+  await providePart(folder, 'log', async () => newLogKeys(pemOf));
 }
 
-export async function loadLogKeys(own: OwnKeys): Promise<Pick<LogInstance, 'logSigner' | 'noteSigner'>> {
+/** The files of a log's keys. */
+export function newLogKeys(pemOf: (key: KeyObject) => string): ReadonlyMap<string, string> {
+  return new Map([
+    ['log.key', pemOf(makeEcdsaKey())],
+    ['note.key', pemOf(makeEd25519Key())],
+  ]);
+}
+
+export async function loadLogKeys(own: OwnKeys, part: string): Promise<LogKeys> {
   return {
-    logSigner: nativeSigner(await own('log/log.key')),
-    noteSigner: nativeSigner(await own('log/note.key')),
+    logSigner: nativeSigner(await own(`${part}/log.key`)),
+    noteSigner: nativeSigner(await own(`${part}/note.key`)),
   };
+}
+
+export function logsOf({ log }: Generations, now: Instant): readonly LogGeneration[] {
+  return log.slice(0, currentAt(log, now) + 1);
+}
+
+/** Clients hear of it before its first SCT. */
+export async function pendingLogOf(
+  { log }: Generations,
+  now: Instant,
+  own: OwnKeys,
+): Promise<PendingLog | undefined> {
+  const pending = pendingAt(log, now);
+  if (pending === undefined) return undefined;
+  const { publicKey } = nativeSigner(await own(`${pending.part}/log.key`));
+  return { part: pending.part, made: pending.made, publicKey };
+}
+
+/** Of the log that takes entries. */
+export function partOf(logs: readonly LogGeneration[]): string {
+  return logs.at(-1)?.part ?? 'log';
 }
 
 /** The keys of a log in memory, gone with the process. */
 export function ephemeralLogInstance(): LogInstance {
-  return {
+  const keys = {
     logSigner: nativeSigner(makeEcdsaKey()),
     noteSigner: nativeSigner(makeEd25519Key()),
-    warnings: [],
   };
+  return { ...keys, logs: FIRST.log, keysOfLog: async () => keys, warnings: [] };
 }

@@ -26,13 +26,14 @@ export function submissionMetrics(registry: Registry): LogMetrics {
   };
 }
 
-/** Size and age of the newest tree head. */
-export function treeMetrics(registry: Registry, reader: Reader): void {
+/** Size and age of the newest tree head of the log that takes entries. */
+export function treeMetrics(registry: Registry, current: () => Reader): void {
   new Gauge({
     registers: [registry],
     name: 'mayfly_log_tree_size',
     help: 'Entries that the published checkpoint covers.',
     collect() {
+      const reader = current();
       if (reader.opened) this.set(reader.size);
     },
   });
@@ -41,6 +42,7 @@ export function treeMetrics(registry: Registry, reader: Reader): void {
     name: 'mayfly_log_tree_timestamp_seconds',
     help: 'Unix time of the published tree head; it is renewed every minute.',
     collect() {
+      const reader = current();
       if (reader.opened) this.set(reader.publication.treeHead.timestamp / 1000);
     },
   });

@@ -5,7 +5,9 @@ import type { Authority } from '../certificate/authority.ts';
 import { compileProfile } from '../certificate/profile.ts';
 import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
+import { encodePem } from '../encoding/pem.ts';
 import { createApp, type Door } from '../http/app.ts';
+import type { PemChain } from '../http/ca-information.ts';
 import { explainRoutes } from '../http/explain.ts';
 import { authorityReadiness, signerReadiness, type Unreadiness } from '../http/health.ts';
 import type { Line } from '../issuance.ts';
@@ -17,7 +19,7 @@ import { isFrozen, trustOf } from '../trust-in-force.ts';
 import { VERSION } from '../version.ts';
 import { openAdmission } from './admission.ts';
 import { originOf } from './builtin-log.ts';
-import { existingCa, firstLine } from './existing-ca.ts';
+import { caAt, existingCa, firstLine } from './existing-ca.ts';
 import { facesOf } from './faces.ts';
 import { NodeFetcher } from './fetcher.ts';
 import { inClusterCredentials } from './in-cluster.ts';
@@ -30,6 +32,7 @@ import { nativeVerifier as verifier } from './native-verifier.ts';
 import { callerReader } from './node-caller.ts';
 import { openOversight } from './oversight.ts';
 import { type LoadSettings, Reload, type ReloadCause } from './reload.ts';
+import { Rotation } from './rotation.ts';
 import { openTransparency } from './transparency.ts';
 
 export interface MayflyOptions {
@@ -48,6 +51,8 @@ export interface Mayfly {
   readonly metrics: Metrics;
   /** As Reload.run: the next request meets the new settings, and those under way end under the old ones. */
   reload(load: LoadSettings, cause: ReloadCause): boolean;
+  /** As Rotation.run; nothing changes for an instance in memory. */
+  rotate(cause: ReloadCause): Promise<boolean>;
   /** From now on the instance says that it is not ready, and still answers. */
   drain(): void;
   /** Publishes the log and lets go of the data folder; nothing may be asked after that. */
@@ -62,15 +67,19 @@ const clock = systemClock;
  */
 export async function openMayfly(options: MayflyOptions, publicUrl: string): Promise<Mayfly> {
   const { settings, logger } = options;
-  const instance = await instanceOf(options);
-  for (const warning of instance.warnings) logger.warn(warning);
+  const running = await instanceOf(options);
+  for (const warning of running.warnings) logger.warn(warning);
   if (settings.frozen !== undefined && settings.frozen.size > 0)
     logger.warn({ frozen: [...settings.frozen] }, 'no certificates for frozen issuers');
   const types = new WeakMap<Issuer, string>(); // of requests under way, too, whose entry is configured no more
-  const metrics = createMetrics(VERSION, instance.authority, (issuer) => types.get(issuer) ?? '');
+  const metrics = createMetrics(
+    VERSION,
+    () => rotation.instance.authority,
+    (issuer) => types.get(issuer) ?? '',
+  );
   const { log, builtin, external } = await openTransparency({
     settings,
-    instance,
+    instance: running,
     origin: originOf(publicUrl),
     clock,
     logger,
@@ -95,14 +104,13 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
         logger.warn({ issuer: issuer.name, fault: fault.message }, "an issuer's keys could not be fetched");
     },
   });
-  const profile = compileProfile(instance.authority);
+  let inUse = { authority: running.authority, profile: compileProfile(running.authority) };
   const lineUnder = (current: Settings): Line => ({
     trust: trustOf(current),
     keysets,
     keyPolicy: { allowed: AlgorithmAllowList.parse(current.clientSigningAlgorithms), verifier, sha256 },
     ...admission.under(current),
-    authority: instance.authority,
-    profile,
+    ...inUse,
     log,
     random,
     audit: oversight,
@@ -126,14 +134,31 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
     logger,
     registry: metrics.registry,
   });
+  const rotation = new Rotation({
+    running,
+    open: (before) => instanceOf(options, before),
+    async adopt(next) {
+      const { authority } = next;
+      if (authority !== inUse.authority) {
+        inUse = { authority, profile: compileProfile(authority) };
+        adopt(stateOf(inForce.settings));
+      }
+      await builtin?.follow(next);
+    },
+    clock,
+    logger,
+    registry: metrics.registry,
+  });
+  opened.defer(() => rotation.close());
   const onBug = (cause: unknown): void => logger.error({ err: cause }, 'answered with 500');
   let draining = false;
   const door: Door = {
     line: () => inForce.line,
     listings: () => inForce.listings,
+    chains: () => chainsOf(rotation.instance),
     readiness: async () => [
       ...(draining ? [{ component: 'draining', reason: 'the server is shutting down' } as const] : []),
-      ...(await readinessOf(instance.authority, builtin)),
+      ...(await readinessOf(inUse.authority, builtin)),
     ],
     callerOf: callers.ofRequest,
     clock,
@@ -145,7 +170,15 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
     onUnavailable: ({ reason, cause }) => logger.warn({ reason, err: cause }, 'answered with 503'),
   };
   const issuers = (): Settings['issuers'] => inForce.settings.issuers;
-  const faces = facesOf({ instance, builtin, external, issuers, publicUrl, clock, door });
+  const faces = facesOf({
+    instance: () => rotation.instance,
+    builtin,
+    external,
+    issuers,
+    publicUrl,
+    clock,
+    door,
+  });
   const { explainBearers } = settings;
   if (explainBearers.length > 0)
     faces.push({ path: '/', routes: explainRoutes(door, explainBearers, sha256) });
@@ -157,6 +190,7 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
     door,
     metrics,
     reload: (load, cause) => reload.run(load, cause),
+    rotate: (cause) => rotation.run(cause),
     drain() {
       draining = true;
     },
@@ -164,22 +198,41 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
   };
 }
 
-async function readinessOf(authority: Authority, builtin: OpenLog | undefined): Promise<Unreadiness[]> {
+async function readinessOf(
+  authority: Authority,
+  builtin: Pick<OpenLog, 'ready'> | undefined,
+): Promise<Unreadiness[]> {
   const log =
     builtin?.ready === false ? [{ component: 'log', reason: 'the log cannot be written' } as const] : [];
   return [...log, ...authorityReadiness(authority, clock.now()), ...(await signerReadiness(authority))];
 }
 
-function instanceOf({ settings, kind, ephemeral }: MayflyOptions): Promise<Instance> {
+const chainTexts = new WeakMap<Instance['trusted'], readonly PemChain[]>();
+
+/** PEM of what is trusted. */
+function chainsOf({ trusted }: Instance): readonly PemChain[] {
+  let chains = chainTexts.get(trusted);
+  if (chains === undefined) {
+    chains = trusted.authorities.map(({ chain }) => chain.map((der) => encodePem('CERTIFICATE', der)));
+    chainTexts.set(trusted, chains);
+  }
+  return chains;
+}
+
+async function instanceOf(
+  { settings, kind, ephemeral }: MayflyOptions,
+  before?: Instance,
+): Promise<Instance> {
   const { ca: given, keyPassphraseFile } = settings;
   const ca = optional('ca', given && existingCa(given));
   const common = { kind, clock, random, sha256, verifier, ...ca };
-  if (ephemeral) return ephemeralInstance(common);
-  return openInstance({
-    ...common,
+  if (ephemeral) return before ?? ephemeralInstance(common);
+  const folder = {
     folder: settings.data,
+    keyAt: caAt,
     ...optional('passphrase', passphraseIn(keyPassphraseFile)),
-  });
+  };
+  return openInstance({ ...common, ...folder }, before);
 }
 
 function passphraseIn(file: string | undefined): string | undefined {

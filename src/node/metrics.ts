@@ -16,10 +16,10 @@ export interface Metrics extends Observer {
 
 const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** `typeOf` gives the configured type of an issuer. */
+/** `authority` gives the CA in force, and `typeOf` the configured type of an issuer. */
 export function createMetrics(
   version: string,
-  authority: Authority,
+  authority: () => Authority,
   typeOf: (issuer: Issuer) => string,
 ): Metrics {
   const registry = new Registry();
@@ -35,7 +35,10 @@ export function createMetrics(
     registers,
     name: 'mayfly_ca_not_after_seconds',
     help: 'Unix time at which the first certificate of the CA chain expires.',
-  }).set(authority.notAfter / 1000);
+    collect() {
+      this.set(authority().notAfter / 1000);
+    },
+  });
   const issued = new Counter({ registers, name: 'fulcio_new_certs', help: 'Certificates issued.' });
   const requests = new Counter({
     registers,

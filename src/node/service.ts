@@ -23,6 +23,8 @@ export interface Service {
   readonly metricsUrl: string;
   /** As Reload.run. */
   reload(load: LoadSettings, cause: ReloadCause): boolean;
+  /** As Mayfly.rotate. */
+  rotate(cause: ReloadCause): Promise<boolean>;
   /** Goes unready, waits `delayMs`, finishes what was accepted, publishes the log, lets go of the data folder. */
   close(delayMs?: number): Promise<void>;
 }
@@ -60,6 +62,7 @@ export async function startService(options: MayflyOptions): Promise<Service> {
     grpcUrl: urlOf(reachable(settings.host), grpc.port, settings.grpcTls === undefined ? 'http' : 'https'),
     metricsUrl: `${urlOf(reachable(settings.metricsHost), metricsServer.port)}/metrics`,
     reload: mayfly.reload,
+    rotate: mayfly.rotate,
     async close(delayMs = 0) {
       mayfly.drain();
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));

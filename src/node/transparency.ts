@@ -4,17 +4,16 @@ import type { Registry } from 'prom-client';
 import type { Clock } from '../clock.ts';
 import type { TransparencySettings } from '../config/transparency-settings.ts';
 import type { Log } from '../log/log.ts';
-import type { OpenLog } from '../log/open-log.ts';
-import { openBuiltinLog } from './builtin-log.ts';
 import { externalLogs, type KnownExternalLog } from './external-logs.ts';
 import type { LogInstance } from './log-instance.ts';
+import { LogSuccession } from './log-succession.ts';
 import type { Logger } from './logger.ts';
 
 export interface Transparency {
   /** Undefined where certificates are issued without SCT. */
   readonly log: Log | undefined;
-  /** The built-in log, whose read side is served too. */
-  readonly builtin: OpenLog | undefined;
+  /** The built-in log and those before it, whose read side is served too. */
+  readonly builtin: LogSuccession | undefined;
   /** Logs elsewhere, for trust documents. */
   readonly external: readonly KnownExternalLog[];
 }
@@ -43,8 +42,8 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
       return { log, builtin: undefined, external: known };
     }
     case 'builtin': {
-      const builtin = await openBuiltinLog(options);
-      return { log: builtin.log, builtin, external: [] };
+      const builtin = await LogSuccession.open(options);
+      return { log: builtin, builtin, external: [] };
     }
     default:
       return configured satisfies never;

@@ -101,5 +101,14 @@ function materialOf({ instance, builtin, external, settings }: FacesOptions): Tr
   const own = builtin === undefined ? [] : [{ url: `${publicUrl}/log`, spki: builtin.publicKey }];
   const elsewhere = external.map(({ url, publicKey: { spki } }) => ({ url, spki }));
   const logs = [...own, ...elsewhere];
-  return trustMaterialOf({ publicUrl, authority, timestampChain: timestamp?.chain, logs, issuers }, sha256);
+  return trustMaterialOf(
+    {
+      publicUrl,
+      authorities: [{ chain: authority.chain }],
+      timestamps: timestamp === undefined ? [] : [{ chain: timestamp.chain }],
+      logs,
+      issuers,
+    },
+    sha256,
+  );
 }
