@@ -8,12 +8,16 @@ import { printable } from '../certificate/plain-words.ts';
 import type { Settings } from '../config/settings.ts';
 import { decodePem } from '../encoding/pem.ts';
 import { isEncrypted } from '../node/key-file.ts';
+import { rotateCommand } from './ca-rotate.ts';
 import { describeCa, factsOfCa } from './ca-words.ts';
 import { loadSettings, type ServeFlags } from './options.ts';
 import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
 
 export function caCommand(): Command {
-  return new Command('ca').description('the certificate authority of an instance').addCommand(showCommand());
+  return new Command('ca')
+    .description('the certificate authority of an instance')
+    .addCommand(showCommand())
+    .addCommand(rotateCommand());
 }
 
 interface ShowFlags extends JsonFlag {

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { fsckCommand } from './log-fsck.ts';
 import { keyCommand } from './log-key.ts';
 import { proveCommand } from './log-prove.ts';
+import { rotateCommand } from './log-rotate.ts';
 import { verifyCommand } from './log-verify.ts';
 import { watchCommand } from './log-watch.ts';
 
@@ -14,5 +15,6 @@ export function logCommand(): Command {
     .addCommand(verifyCommand())
     .addCommand(proveCommand())
     .addCommand(watchCommand())
-    .addCommand(keyCommand());
+    .addCommand(keyCommand())
+    .addCommand(rotateCommand());
 }

@@ -52,18 +52,37 @@ const NAMES: Readonly<Record<InstanceKind, InstanceNames>> = {
   },
 };
 
+/** Names of what the instance makes, with `number` behind them from the second generation on. */
+export function namesOf(kind: InstanceKind, number: number): InstanceNames {
+  const names = NAMES[kind];
+  if (number === 1) return names;
+  const numbered = (name: string): string => `${name} ${number}`;
+  return {
+    organization: names.organization,
+    root: numbered(names.root),
+    intermediate: numbered(names.intermediate),
+    timestamp: numbered(names.timestamp),
+  };
+}
+
 export async function makeCa(options: NewCaOptions): Promise<NewCa> {
-  const { organization, root, intermediate } = options.names ?? NAMES[options.kind];
-  const [rootKey, intermediateKey] = [makeEcdsaKey(options.curve), makeEcdsaKey(options.curve)];
+  const { organization, root: commonName } = options.names ?? NAMES[options.kind];
+  const rootKey = makeEcdsaKey(options.curve);
   const signer = nativeSigner(rootKey);
-  const certificate = await createRoot({ organization, commonName: root }, signer, options);
-  const below = await createIntermediate(
-    { organization, commonName: intermediate },
-    nativeSigner(intermediateKey).publicKey,
-    { certificate, signer },
-    options,
-  );
-  return { root: certificate, rootKey, intermediate: below, intermediateKey };
+  const root = await createRoot({ organization, commonName }, signer, options);
+  return { root, rootKey, ...(await makeIntermediate(options, { certificate: root, signer })) };
+}
+
+/** With a new key. */
+export async function makeIntermediate(
+  options: NewCaOptions,
+  parent: Parent,
+): Promise<Pick<NewCa, 'intermediate' | 'intermediateKey'>> {
+  const { organization, intermediate: commonName } = options.names ?? NAMES[options.kind];
+  const intermediateKey = makeEcdsaKey(options.curve);
+  const { publicKey } = nativeSigner(intermediateKey);
+  const intermediate = await createIntermediate({ organization, commonName }, publicKey, parent, options);
+  return { intermediate, intermediateKey };
 }
 
 export interface NewTimestampAuthority {
