@@ -1,0 +1,270 @@
+// Rotation of CA, timestamp authority and log of the real command, under load: no request fails, and whatever was signed
+// verifies with @sigstore/verify under the trusted root that is served afterwards.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Bundle, bundleFromJSON, bundleToJSON } from '@sigstore/bundle';
+import { SigningConfig, TrustedRoot } from '@sigstore/protobuf-specs';
+import { bundleBuilderFromSigningConfig } from '@sigstore/sign';
+import { toSignedEntity, toTrustMaterial, Verifier } from '@sigstore/verify';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { stringify } from 'yaml';
+import { readLeaf } from '../../src/certificate/leaf.ts';
+import { send } from '../fakes/client.ts';
+import { entryOf } from '../fakes/instance.ts';
+import { type FakeIssuer, startIssuer } from '../fakes/issuer.ts';
+import { type RunningServer, run, serve } from '../fakes/process.ts';
+import { issuedBy, request } from '../fakes/signing-client.ts';
+
+const ARTIFACT = Buffer.from('what is released');
+const EMAIL = 'dana@example.org';
+
+let people: FakeIssuer;
+let folder: string;
+let where: readonly string[];
+let server: RunningServer;
+
+beforeAll(async () => {
+  people = await startIssuer({ claims: { email: EMAIL, email_verified: true } });
+});
+afterAll(() => people.close());
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'mayfly-rotation-'));
+  const config = join(folder, 'mayfly.yaml');
+  const issuers = [entryOf({ issuer: people, type: 'email' })];
+  // The address is in the log's name and in the trust documents, and it is another after a restart here.
+  const settings = { 'rate-limits': 'off', 'public-url': 'http://ca.example.org', issuers };
+  writeFileSync(config, stringify(settings));
+  where = ['--config', config, '--data', join(folder, 'data')];
+});
+afterEach(async () => {
+  await server.stop('SIGKILL');
+  rmSync(folder, { recursive: true });
+});
+
+const WELL_KNOWN = '/.well-known/mayfly';
+const AWHILE = { timeout: 20_000, interval: 20 };
+
+async function document(name: string): Promise<unknown> {
+  return (await send(server.url, `${WELL_KNOWN}/${name}`)).json;
+}
+
+interface TrustDocument {
+  readonly certificateAuthorities: readonly { readonly validFor: { readonly end?: string } }[];
+  readonly timestampAuthorities: readonly { readonly validFor: { readonly end?: string } }[];
+  readonly ctlogs: readonly {
+    readonly baseUrl: string;
+    readonly publicKey: { readonly validFor: { readonly start: string; readonly end?: string } };
+    readonly logId: { readonly keyId: string };
+  }[];
+}
+
+const trusted = async (): Promise<TrustDocument> => (await document('trusted_root.json')) as TrustDocument;
+
+/** Signed as a client does that configures itself from the documents served now. */
+async function sign(): Promise<Bundle> {
+  const text = JSON.stringify(await document('signing_config.json'));
+  const builder = bundleBuilderFromSigningConfig({
+    signingConfig: SigningConfig.fromJSON(JSON.parse(text.replaceAll('http://ca.example.org', server.url))),
+    identityProvider: { getToken: () => people.sign() },
+    bundleType: 'messageSignature',
+  });
+  const made = await builder.create({ data: ARTIFACT, type: 'text/plain' });
+  return bundleFromJSON(JSON.parse(JSON.stringify(bundleToJSON(made))));
+}
+
+function verify(bundle: Bundle, root: unknown): void {
+  const verifier = new Verifier(toTrustMaterial(TrustedRoot.fromJSON(root)), {
+    tlogThreshold: 0,
+    ctlogThreshold: 1,
+    timestampThreshold: 1,
+  });
+  verifier.verify(toSignedEntity(bundle, ARTIFACT), { extensions: { issuer: people.url } });
+}
+
+/** A command that has to succeed; what it says with --json. */
+async function mayfly(...args: readonly string[]): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await run([...args, ...where, '--json']);
+  expect([code, stderr, stdout]).toEqual([0, '', expect.any(String)]);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+interface Seen {
+  readonly issuer: string;
+  readonly logId: string;
+}
+
+async function issueOnce(): Promise<Seen> {
+  const answer = await request(server.url, { token: await people.sign() });
+  const { leaf, authority, chain } = issuedBy(answer);
+  // The chain in the answer is that of the key that signed, whatever is in force by now.
+  expect(leaf.x509.verify(authority.x509.publicKey)).toBe(true);
+  expect(chain).toHaveLength(3);
+  const [sct] = readLeaf(new Uint8Array(leaf.der)).scts;
+  return { issuer: authority.x509.subject, logId: Buffer.from(sct?.logId ?? []).toString('base64') };
+}
+
+const issuedBySubject = (name: string): Promise<void> =>
+  vi.waitFor(async () => expect((await issueOnce()).issuer).toContain(`CN=${name}`), AWHILE);
+const chainsTrusted = (count: number): Promise<void> =>
+  vi.waitFor(async () => expect((await trusted()).certificateAuthorities).toHaveLength(count), AWHILE);
+const logsTrusted = (count: number): Promise<void> =>
+  vi.waitFor(async () => expect((await trusted()).ctlogs).toHaveLength(count), AWHILE);
+
+describe('under load', () => {
+  test('CA, root and log are followed by others, one after the other', { timeout: 120_000 }, async () => {
+    server = await serve(where);
+    const first = await trusted();
+    const bundles = [await sign()];
+    const seen: Seen[] = [];
+    const failures: unknown[] = [];
+    let stopped = false;
+    const load = Array.from({ length: 4 }, async () => {
+      while (!stopped)
+        await issueOnce().then(
+          (one) => seen.push(one),
+          (failure: unknown) => failures.push(failure),
+        );
+    });
+
+    // A new intermediate: published first, and nobody signs with it yet.
+    await mayfly('ca', 'rotate');
+    await chainsTrusted(2);
+    const overlap = await trusted();
+    expect(overlap.certificateAuthorities.map(({ validFor }) => validFor.end)).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect((await send(server.url, '/api/v2/trustBundle')).json).toMatchObject({ chains: [{}, {}] });
+    expect((await issueOnce()).issuer).toMatch(/CN=Mayfly intermediate$/);
+    bundles.push(await sign());
+    await mayfly('ca', 'rotate', '--activate');
+    await issuedBySubject('Mayfly intermediate 2');
+    bundles.push(await sign());
+    const after = await trusted();
+    for (const [before, now] of [after.certificateAuthorities, after.timestampAuthorities]) {
+      expect(Date.parse(before?.validFor.end ?? '')).toBeGreaterThan(Date.now() + 600_000);
+      expect(now?.validFor.end).toBeUndefined();
+    }
+
+    // A new root, by itself after a time.
+    await mayfly('ca', 'rotate', '--root', '--after', '1s');
+    await issuedBySubject('Mayfly intermediate 3');
+    bundles.push(await sign());
+    expect((await send(server.url, '/log/ct/v1/get-roots')).json).toMatchObject({
+      certificates: [{}, {}].map(() => expect.any(String)),
+    });
+
+    // A new log.
+    const [log] = (await trusted()).ctlogs;
+    await mayfly('log', 'rotate');
+    await logsTrusted(2);
+    expect((await issueOnce()).logId).toBe(log?.logId.keyId);
+    bundles.push(await sign());
+    await mayfly('log', 'rotate', '--activate');
+    const [, next] = (await trusted()).ctlogs;
+    await vi.waitFor(async () => expect((await issueOnce()).logId).toBe(next?.logId.keyId), AWHILE);
+    await vi.waitFor(
+      async () => expect((await trusted()).ctlogs[0]?.publicKey.validFor.end).toBeDefined(),
+      AWHILE,
+    );
+    bundles.push(await sign());
+    stopped = true;
+    await Promise.all(load);
+    expect(failures).toEqual([]);
+    expect(seen.length).toBeGreaterThan(50);
+
+    const last = await document('trusted_root.json');
+    for (const bundle of bundles) verify(bundle, last);
+    for (const bundle of bundles.slice(0, 1)) verify(bundle, first);
+    for (const bundle of bundles.slice(0, 3)) verify(bundle, overlap); // what was told before it signed
+    expect(() => verify(bundles.at(-1) as Bundle, first)).toThrow();
+
+    // The log before is frozen: one tree head for ever, and every SCT that it gave is for an entry in it.
+    const old = (await send(server.url, '/log/log.v3.json')).json as {
+      readonly state: { readonly readonly: { readonly final_tree_head: { readonly tree_size: number } } };
+    };
+    const size = old.state.readonly.final_tree_head.tree_size;
+    const sth = await send(server.url, '/log/ct/v1/get-sth');
+    expect(sth.json).toMatchObject({ tree_size: size });
+    const entries = (await send(server.url, `/log/ct/v1/get-entries?start=${size - 1}&end=${size}`)).json;
+    expect(entries).toMatchObject({ entries: [{}] });
+    await vi.waitFor(async () => {
+      const { tree_size: added } = (await send(server.url, '/log/2/ct/v1/get-sth')).json as {
+        tree_size: number;
+      };
+      expect(added).toBeGreaterThan(0);
+    }, AWHILE);
+    for (const path of ['/log', '/log/2']) {
+      const url = `${server.url}${path}`;
+      const key = join(folder, 'key.pem');
+      const part = path === '/log' ? 'log' : 'log-2';
+      writeFileSync(key, (await run(['log', 'key', url])).stdout);
+      const { code, stdout, stderr } = await run(['log', 'verify', url, '--key', key]);
+      expect([part, code, stderr + stdout]).toEqual([part, 0, expect.any(String)]);
+    }
+
+    // It is so after a restart, too, without the keys that were retired.
+    await server.stop();
+    for (const name of [
+      'ca/intermediate.key',
+      'ca/root.key',
+      'ca-2/intermediate.key',
+      'timestamp/timestamp.key',
+      'log/log.key',
+      'log/note.key',
+    ])
+      rmSync(join(folder, 'data', name));
+    server = await serve(where);
+    expect((await send(server.url, '/log/ct/v1/get-sth')).json).toEqual(sth.json);
+    expect((await issueOnce()).issuer).toContain('CN=Mayfly intermediate 3');
+    bundles.push(await sign());
+    for (const bundle of bundles) verify(bundle, await document('trusted_root.json'));
+  });
+});
+
+describe('restarted and killed', () => {
+  const STEPS: readonly (readonly string[])[] = [
+    ['ca', 'rotate'],
+    ['ca', 'rotate', '--activate'],
+    ['log', 'rotate'],
+    ['log', 'rotate', '--activate'],
+    ['ca', 'rotate', '--root'],
+    ['ca', 'rotate', '--activate'],
+  ];
+
+  test('at any step, it goes on where it was, and all that was signed verifies', {
+    timeout: 120_000,
+  }, async () => {
+    server = await serve(where);
+    const bundles = [await sign()];
+    for (const [i, step] of STEPS.entries()) {
+      if (i % 2 === 0) await server.stop('SIGKILL'); // else it is told while it runs, and killed over it
+      await mayfly(...step);
+      if (i % 2 === 1) await server.stop('SIGKILL');
+      server = await serve(where);
+      bundles.push(await sign());
+      const root = await document('trusted_root.json');
+      for (const bundle of bundles) verify(bundle, root);
+    }
+    expect((await issueOnce()).issuer).toContain('CN=Mayfly intermediate 3');
+    expect((await document('log.json')) as object).toMatchObject({
+      origin: 'ca.example.org/log/2',
+      retired: [{}],
+    });
+  });
+});
+
+test('a key that cannot be read leaves everything as it is, and is told', async () => {
+  server = await serve(where);
+  await mayfly('ca', 'rotate');
+  await chainsTrusted(2);
+  const key = join(folder, 'data', 'ca-2', 'intermediate.key');
+  writeFileSync(key, 'gone');
+  await mayfly('ca', 'rotate', '--activate');
+  await server.saying(/cannot be taken up/);
+  expect((await issueOnce()).issuer).toMatch(/CN=Mayfly intermediate$/);
+  const metrics = await send(new URL(server.metricsUrl).origin, '/metrics');
+  expect(metrics.text).toMatch(/^mayfly_rotation_last_success 0$/m);
+});
