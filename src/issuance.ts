@@ -5,6 +5,7 @@ import type { AddressFailures, FailedProofs } from './admission/failures.ts';
 import type { Audit, Trail } from './audit.ts';
 import { bind, type KeyPolicy, type PresentedKey } from './binding.ts';
 import type { Caller } from './caller.ts';
+import type { Capacity } from './capacity.ts';
 import type { Authority } from './certificate/authority.ts';
 import { type Certificate, certify, certifyWithoutLog } from './certificate/certificate.ts';
 import { compose } from './certificate/draft.ts';
@@ -50,6 +51,8 @@ export interface Line {
   readonly log: Log | undefined;
   readonly random: Random;
   readonly audit: Audit;
+  /** Of all issuances; undefined where the runtime bounds them. What finds no place is no decision, and not audited. */
+  readonly capacity?: Capacity | undefined;
 }
 
 /** Throws a Problem for everything that is the client's or a backend's fault. */
@@ -59,12 +62,15 @@ export async function issue(
   now: Instant,
   caller: Caller = {},
 ): Promise<Certificate> {
+  line.capacity?.enter();
   const trail: Trail = { startedAt: now, caller };
   try {
     return await walk(request, line, now, trail);
   } catch (failure) {
     await line.audit.record(trail, failure);
     throw failure;
+  } finally {
+    line.capacity?.leave();
   }
 }
 

@@ -4,8 +4,12 @@ import { Command } from 'commander';
 import { stringify } from 'yaml';
 import { effectiveSettings } from '../config/effective-settings.ts';
 import { jsonSchema } from '../config/json-schema.ts';
+import type { TlsSettings } from '../config/listener-settings.ts';
 import { format, type Mistake, SettingsError } from '../config/mistake.ts';
+import type { Settings } from '../config/settings.ts';
+import type { ListenerName } from '../node/listeners.ts';
 import { loadKinds } from '../node/shipped-configuration.ts';
+import { requireUsable } from '../node/tls-identity.ts';
 import { addServeFlags, loadSettings, type ServeFlags } from './options.ts';
 import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
 
@@ -38,6 +42,7 @@ function check(file: string | undefined, strict: boolean): Outcome {
   const flags: ServeFlags = { ephemeral: true, ...(file !== undefined && { config: file }) };
   try {
     const { settings, warnings, fileName } = loadSettings(flags);
+    requireTls(settings, fileName);
     const count = settings.issuers.length;
     const ok = !strict || warnings.length === 0;
     const told = warnings.length === 0 ? [] : format(warnings, fileName).split('\n');
@@ -55,6 +60,21 @@ function check(file: string | undefined, strict: boolean): Outcome {
       exitCode: EXIT_FOUND_WRONG,
     };
   }
+}
+
+/** Throws SettingsError where a certificate and its key do not go together. */
+function requireTls({ tls, grpcTls }: Settings, fileName: string): void {
+  const mistakes: Mistake[] = [];
+  const check = (path: string, listener: ListenerName, given: TlsSettings | undefined): void => {
+    try {
+      if (given !== undefined) requireUsable(given, listener);
+    } catch (failure) {
+      if (failure instanceof Error) mistakes.push({ path, message: failure.message, severity: 'error' });
+    }
+  };
+  check('tls', 'REST', tls);
+  check('grpc-tls-certificate', 'gRPC', grpcTls);
+  if (mistakes.length > 0) throw new SettingsError(mistakes, fileName);
 }
 
 const issuers = (count: number): string =>

@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { PemFile, TlsSettings } from '../config/listener-settings.ts';
 import type { Mistake } from '../config/mistake.ts';
 import { parseSettings, type Settings } from '../config/settings.ts';
 import { bearersIn, type Role, type TransparencySettings } from '../config/transparency-settings.ts';
@@ -19,6 +20,9 @@ export interface ServeFlags {
   host?: string;
   port?: number;
   grpcPort?: number;
+  tlsCertificate?: string;
+  tlsKey?: string;
+  tlsClientCa?: string;
   grpcTlsCertificate?: string;
   grpcTlsKey?: string;
   metricsHost?: string;
@@ -46,6 +50,12 @@ export function addServeFlags(command: Command): Command {
     .option('--data <dir>', 'folder of keys and log (default: ./mayfly-data)')
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
     .option('--port <n>', 'HTTP port (default: 5555)', portNumber)
+    .option('--tls-certificate <file>', 'PEM certificate (and chain) with which REST is served over TLS')
+    .option('--tls-key <file>', 'PEM private key of that certificate')
+    .option(
+      '--tls-client-ca <file>',
+      'PEM CA certificates, of one of which clients have to show a certificate',
+    )
     .option('--grpc-port <n>', 'gRPC port (default: 5554)', portNumber)
     .option('--grpc-tls-certificate <file>', 'PEM certificate (and chain) with which gRPC is served over TLS')
     .option('--grpc-tls-key <file>', 'PEM private key of that certificate')
@@ -98,7 +108,7 @@ export function loadSettings(
   const text = readConfiguration(shipped ? fileURLToPath(SHIPPED_SETTINGS) : fileName, fileName, files);
   const readFile = (path: string): string => files.read(path);
   const { settings, warnings } = parseSettings(text, { fileName, kinds, readFile });
-  const effective = withFlags(settings, flags);
+  const effective = withFlags(settings, flags, files);
   const frozen = frozenIn(effective.data, flags, files);
   return { settings: { ...effective, ...(frozen !== undefined && { frozen }) }, warnings, fileName };
 }
@@ -122,14 +132,10 @@ function readConfiguration(file: string, name: string, files: ReadFiles): string
   }
 }
 
-function withFlags(settings: Settings, flags: ServeFlags): Settings {
+function withFlags(settings: Settings, flags: ServeFlags, files: ReadFiles): Settings {
   if ((flags.caChain === undefined) !== (flags.caKey === undefined)) {
     throw new Error('--ca-chain and --ca-key go together');
   }
-  if ((flags.grpcTlsCertificate === undefined) !== (flags.grpcTlsKey === undefined)) {
-    throw new Error('--grpc-tls-certificate and --grpc-tls-key go together');
-  }
-  const { grpcTlsCertificate: certificate, grpcTlsKey: tlsKey } = flags;
   const { caChain: chain, caKey: key, caKeyPassphraseFile: passphraseFile, keyPassphraseFile } = flags;
   return {
     ...settings,
@@ -137,8 +143,8 @@ function withFlags(settings: Settings, flags: ServeFlags): Settings {
     host: flags.host ?? settings.host,
     port: flags.port ?? settings.port,
     grpcPort: flags.grpcPort ?? settings.grpcPort,
-    ...(certificate === undefined || tlsKey === undefined ? {} : { grpcTls: { certificate, key: tlsKey } }),
     metricsHost: flags.metricsHost ?? settings.metricsHost,
+    ...tlsOf(settings, flags, files),
     metricsPort: flags.metricsPort ?? settings.metricsPort,
     ...transparencyOf(settings, flags),
     clientSigningAlgorithms: algorithmsOf(flags.clientSigningAlgorithms) ?? settings.clientSigningAlgorithms,
@@ -148,6 +154,39 @@ function withFlags(settings: Settings, flags: ServeFlags): Settings {
       ? {}
       : { ca: { chain, key, ...(passphraseFile === undefined ? {} : { passphraseFile }) } }),
     ...(keyPassphraseFile === undefined ? {} : { keyPassphraseFile }),
+  };
+}
+
+/** What flags say about TLS. A client CA of the file stays: nobody is let in by a flag for a certificate. */
+function tlsOf(
+  settings: Settings,
+  flags: ServeFlags,
+  files: ReadFiles,
+): { readonly tls?: TlsSettings; readonly grpcTls?: TlsSettings } {
+  const pemIn = (flag: string, file: string): PemFile => {
+    try {
+      return { file, pem: files.read(file) };
+    } catch (cause) {
+      throw new Error(`${flag}: the file ${file} cannot be read`, { cause });
+    }
+  };
+  const pair = (prefix: string, certificate?: string, key?: string) => {
+    if (certificate === undefined && key === undefined) return undefined;
+    if (certificate === undefined || key === undefined)
+      throw new Error(`--${prefix}-certificate and --${prefix}-key go together`);
+    return { certificate: pemIn(`--${prefix}-certificate`, certificate), key: pemIn(`--${prefix}-key`, key) };
+  };
+  const { tlsClientCa } = flags;
+  const rest = pair('tls', flags.tlsCertificate, flags.tlsKey);
+  const grpc = pair('grpc-tls', flags.grpcTlsCertificate, flags.grpcTlsKey);
+  const tls = rest === undefined ? settings.tls : { ...settings.tls, ...rest };
+  if (tlsClientCa !== undefined && tls === undefined)
+    throw new Error('--tls-client-ca needs --tls-certificate and --tls-key');
+  return {
+    ...(tls !== undefined && {
+      tls: { ...tls, ...(tlsClientCa !== undefined && { clientCa: pemIn('--tls-client-ca', tlsClientCa) }) },
+    }),
+    ...(grpc !== undefined && { grpcTls: { ...settings.grpcTls, ...grpc } }),
   };
 }
 

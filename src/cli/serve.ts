@@ -3,8 +3,9 @@
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { GENERATIONS_FILE } from '../node/generations.ts';
-import { startLogService } from '../node/log-service.ts';
+import { type LogService, startLogService } from '../node/log-service.ts';
 import { createLogger } from '../node/logger.ts';
+import type { MayflyOptions } from '../node/mayfly.ts';
 import { reloadOnChange } from '../node/reload.ts';
 import { type Service, startService } from '../node/service.ts';
 import { ReadFiles } from '../node/watch.ts';
@@ -33,29 +34,29 @@ async function serve(flags: ServeFlags): Promise<void> {
   const logger = createLogger();
   for (const warning of warnings) logger.warn({ path: warning.path, line: warning.line }, warning.message);
   const options = { settings, kind: 'serve', ephemeral: flags.ephemeral === true, logger } as const;
-  if (settings.role === 'log') {
-    const service = await startLogService(options);
-    logger.info({ url: service.url, log: service.prefix, metrics: service.metricsUrl }, 'ready');
-    closeOnSignal(service, settings.drainDelayMs);
-    process.on('SIGHUP', () => logger.warn('role log reads its configuration at the start alone'));
-  } else {
-    const service = await startService(options);
-    const stop = reloadOnChange({
-      reload(load, cause) {
-        void service.rotate(cause);
-        return service.reload(load, cause);
-      },
-      load(read) {
-        read.readIfThere(join(settings.data, GENERATIONS_FILE));
-        return loadSettings(flags, undefined, read);
-      },
-      frozen: (read) => frozenIn(settings.data, flags, read),
-      files,
-      logger,
-    });
-    logger.info({ url: service.url, metrics: service.metricsUrl }, 'ready');
-    closeOnSignal(service, settings.drainDelayMs, async () => stop());
-  }
+  const [service, facts] = await started(options);
+  const stop = reloadOnChange({
+    reload(load, cause) {
+      if ('rotate' in service) void service.rotate(cause);
+      return service.reload(load, cause);
+    },
+    load(read) {
+      read.readIfThere(join(settings.data, GENERATIONS_FILE));
+      return loadSettings(flags, undefined, read);
+    },
+    frozen: (read) => frozenIn(settings.data, flags, read),
+    files,
+    logger,
+  });
+  logger.info({ url: service.url, ...facts, metrics: service.metricsUrl }, 'ready');
+  closeOnSignal(service, settings.drainDelayMs, async () => stop());
+}
+
+/** The instance in its role, and what the line that says it is ready tells beside its URL. */
+async function started(options: MayflyOptions): Promise<readonly [Service | LogService, object]> {
+  if (options.settings.role !== 'log') return [await startService(options), {}];
+  const log = await startLogService(options);
+  return [log, { log: log.prefix }];
 }
 
 /** SIGTERM and SIGINT drain; a second one ends at once. */

@@ -5,18 +5,17 @@ import { type AccessSettings, readAccess } from './access-settings.ts';
 import { type CaSettings, readCa } from './ca-settings.ts';
 import type { Findings } from './findings.ts';
 import { type LimitSettings, readLimits } from './limit-settings.ts';
+import { type ListenerSettings, readListener } from './listener-settings.ts';
 import type { MapNode } from './node.ts';
 import { generalSchema } from './schema.ts';
 import { readTransparency, type TransparencySettings } from './transparency-settings.ts';
 import { defined, type Reader } from './trust-material.ts';
 
-export interface GeneralSettings extends TransparencySettings, AccessSettings {
+export interface GeneralSettings extends TransparencySettings, AccessSettings, ListenerSettings {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
   readonly grpcPort: number;
-  /** Paths of PEM files; without them gRPC is served in clear. */
-  readonly grpcTls?: { readonly certificate: string; readonly key: string };
   /** Where clients reach the instance when not at host and port; without a final slash. */
   readonly publicUrl?: string;
   readonly metricsHost: string;
@@ -45,12 +44,12 @@ export function readGeneralSettings(root: MapNode, reader: Reader): GeneralSetti
     host: general.host,
     port: general.port,
     grpcPort: general['grpc-port'],
-    ...defined('grpcTls', grpcTlsOf(general, findings)),
     ...defined('publicUrl', general['public-url']),
     metricsHost: general['metrics-host'],
     metricsPort: general['metrics-port'],
     drainDelayMs: general['drain-delay'],
     data: general.data,
+    ...readListener(general, reader),
     ...readTransparency(general, reader),
     ...readAccess(general, reader),
     ...defined('ca', general.ca && readCa(general.ca)),
@@ -68,13 +67,4 @@ function checkPorts(general: General, findings: Findings): void {
     if (taken !== undefined && general[name] !== 0)
       findings.error([name], `takes another port than ${taken}`);
   }
-}
-
-function grpcTlsOf(general: General, findings: Findings): GeneralSettings['grpcTls'] {
-  const { 'grpc-tls-certificate': certificate, 'grpc-tls-key': key } = general;
-  if (certificate !== undefined && key !== undefined) return { certificate, key };
-  if (certificate !== undefined)
-    findings.error(['grpc-tls-key'], 'is missing; grpc-tls-certificate needs it');
-  if (key !== undefined) findings.error(['grpc-tls-certificate'], 'is missing; grpc-tls-key needs it');
-  return undefined;
 }

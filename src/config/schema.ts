@@ -6,6 +6,7 @@ import { access } from './access-schema.ts';
 import { ca } from './ca-schema.ts';
 import { ciMetadata, fulcioIssuer, listedIssuer } from './issuer-schema.ts';
 import { rateLimits } from './limit-schema.ts';
+import { listener } from './listener-schema.ts';
 import { transparency } from './transparency-schema.ts';
 import { duration, text, webUrl } from './value-schema.ts';
 
@@ -18,12 +19,7 @@ const general = {
   host: text.describe('Address to listen on.').default('127.0.0.1'),
   port: port.describe('REST; 0 takes any free one.').default(5555),
   'grpc-port': port.describe('gRPC; 0 takes any free one.').default(5554),
-  'grpc-tls-certificate': text
-    .optional()
-    .describe(
-      'PEM file: the certificate of the gRPC listener, with those that lead to its root; in clear without.',
-    ),
-  'grpc-tls-key': text.optional().describe('PEM file: the private key of grpc-tls-certificate.'),
+  ...listener,
   'public-url': webUrl
     .regex(/[^/]$/, 'takes a URL without a slash at its end')
     .optional()

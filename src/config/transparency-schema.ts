@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { duration, file, pem, text, webUrl } from './value-schema.ts';
 
 const LOG_TAKES =
-  'takes builtin, none, the URL of an RFC 6962 log, { url, public-key, bearer, deadline }, a list of those, or { s3: ... }';
+  'takes builtin, none, the URL of an RFC 6962 log, { url, public-key, bearer, tls, deadline }, a list of those, or { s3: ... }';
 
 const remoteLog = z.strictObject({
   url: webUrl.describe('Base URL of the log; ct/v1/add-pre-chain is appended.'),
@@ -12,6 +12,14 @@ const remoteLog = z.strictObject({
     .optional()
     .describe("The log's public key (SubjectPublicKeyInfo); its SCTs are then verified."),
   bearer: file.optional().describe('File whose first line is the token that the log asks for.'),
+  tls: z
+    .strictObject({
+      ca: pem.optional().describe("CA certificates of the log's server, instead of the system's."),
+      cert: pem.optional().describe('Certificate to show, for a log that asks for one.'),
+      key: pem.optional().describe('Private key of cert.'),
+    })
+    .optional()
+    .describe('TLS to the log; without it the system is trusted and no certificate shown.'),
   deadline: duration
     .optional()
     .describe('How long one entry may take there, repetitions included; 10s, or 3s for one of several.'),
@@ -51,7 +59,7 @@ const log = z
       z.string().regex(/^(?:builtin|none||https?:\/\/[^/\s]+\S*)$/, LOG_TAKES),
       remoteLog,
       z
-        .array(z.union([webUrl, remoteLog], 'takes a URL, or { url, public-key, bearer, deadline }'))
+        .array(z.union([webUrl, remoteLog], 'takes a URL, or { url, public-key, bearer, tls, deadline }'))
         .min(1, 'needs at least one log'),
       z.strictObject({ s3: s3.describe('The built-in log in a bucket of an object store that speaks S3.') }),
     ],

@@ -46,7 +46,17 @@ export interface RemoteLogSettings {
   /** PEM. */
   readonly publicKey?: string;
   readonly bearer?: string;
+  readonly tls?: ClientTls;
   readonly deadlineMs?: number;
+}
+
+/** Of a client, each in PEM. */
+export interface ClientTls {
+  /** Whom to trust instead of the system's CAs. */
+  readonly ca?: string;
+  /** To show to a server that asks; with the key of the same name. */
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 export interface WitnessSettings {
@@ -108,9 +118,29 @@ function remoteLogOf(log: RemoteLog, at: Path, reader: Reader): RemoteLogSetting
     url: log.url,
     ...defined('publicKey', publicKey),
     ...defined('bearer', bearer),
+    ...defined('tls', log.tls && clientTlsOf(log.tls, log.url, [...at, 'tls'], reader)),
     ...defined('deadlineMs', log.deadline),
   };
 }
+
+function clientTlsOf(given: GivenTls, url: string, at: Path, reader: Reader): ClientTls {
+  const { findings } = reader;
+  if (!url.startsWith('https:')) findings.error(at, 'needs a URL that begins with https://');
+  if (given.cert !== undefined && given.key === undefined)
+    findings.error([...at, 'key'], 'is missing; cert needs it');
+  if (given.key !== undefined && given.cert === undefined)
+    findings.error([...at, 'cert'], 'is missing; key needs it');
+  const read = (name: 'ca' | 'cert' | 'key') => {
+    const value = given[name];
+    const pem = value === undefined ? undefined : readPem(value, [...at, name], reader);
+    if (pem !== undefined && name !== 'key' && !holdsCertificates(pem))
+      findings.error([...at, name], 'takes one or more certificates in PEM');
+    return defined(name, pem);
+  };
+  return { ...read('ca'), ...read('cert'), ...read('key') };
+}
+
+type GivenTls = NonNullable<Exclude<RemoteLog, string>['tls']>;
 
 type S3 = Extract<Transparency['log'], { readonly s3: unknown }>['s3'];
 

@@ -1,6 +1,7 @@
 // Log submission: add-pre-chain (RFC 6962 section 4.2), for the CAs that a log is for.
 
 import { Hono } from 'hono';
+import type { Capacity } from '../capacity.ts';
 import { type Bytes, base64, fromBase64 } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
 import type { Log, Sct } from '../log/log.ts';
@@ -18,6 +19,13 @@ export interface SubmissionDoor {
   readonly intake: Intake;
   /** Tokens of which a client has to show one; with none, all may submit what a configured CA has signed. */
   readonly bearers: readonly string[];
+  /**
+   * Whether the client has shown a certificate that lets it submit; left out where none is asked for. `environment` is
+   * what the runtime gave `fetch` beside the request.
+   */
+  hasShownCertificate?: ((environment: unknown) => boolean) | undefined;
+  /** Of submissions. */
+  readonly capacity?: Capacity;
   readonly sha256: Sha256;
   readonly errors: ErrorDetail;
   /** Told of the end of each submission; `failure` is undefined for one that was logged. */
@@ -33,15 +41,21 @@ export function submissionRoutes(door: SubmissionDoor): Hono {
   app.onError((failure) => {
     const problem = problemOf(failure);
     if (problem.code === 'internal') door.onBug?.(problem.cause);
-    const challenge = problem.code === 'submitter_unknown' ? { 'www-authenticate': 'Bearer' } : {};
+    const challenge =
+      problem.code === 'submitter_unknown' && bearers.wanted ? { 'www-authenticate': 'Bearer' } : {};
     return failureResponse(problem, door.errors, { 'cache-control': 'no-store', ...challenge });
   });
   app.post('/ct/v1/add-pre-chain', async (c) => {
     try {
+      if (door.hasShownCertificate?.(c.env) === false)
+        throw new Problem('submitter_unknown', {
+          message: 'this log takes submissions only from clients that show a certificate',
+          hint: 'The certificate has to come from the CA that the log was configured with.',
+        });
       if (bearers.wanted && !bearers.matches(c.req.header('authorization')))
         throw new Problem('submitter_unknown');
       const chain = parseChain(await readText(c.req.raw, MAX_SUBMISSION));
-      const sct = await door.log.append(await door.intake.accept(chain));
+      const sct = await append(chain, door);
       door.onSubmission?.(undefined);
       return answer(sct);
     } catch (failure) {
@@ -53,6 +67,15 @@ export function submissionRoutes(door: SubmissionDoor): Hono {
     failureResponse(new Problem('method_not_allowed'), door.errors, { allow: 'POST' }),
   );
   return app;
+}
+
+async function append(chain: readonly Bytes[], { log, intake, capacity }: SubmissionDoor): Promise<Sct> {
+  capacity?.enter();
+  try {
+    return await log.append(await intake.accept(chain));
+  } finally {
+    capacity?.leave();
+  }
 }
 
 /** DER of each certificate, precertificate first. Throws Problem `request_malformed`. */

@@ -8,6 +8,7 @@ import { FailoverLog } from '../log/failover.ts';
 import type { Log } from '../log/log.ts';
 import { RemoteLog } from '../log/remote.ts';
 import { fetchPoster } from '../web/fetch-poster.ts';
+import { HttpsPoster } from './https-poster.ts';
 import type { Logger } from './logger.ts';
 import { sha256 } from './native-digest.ts';
 import { nativeVerifier } from './native-verifier.ts';
@@ -27,6 +28,11 @@ export interface KnownExternalLog {
 export interface ExternalLogs {
   readonly log: Log;
   readonly known: readonly KnownExternalLog[];
+  /**
+   * Checks the certificates that `wanted` has for the same logs, and returns what puts them in force. Throws an Error with
+   * a sentence where one cannot be used.
+   */
+  renewal(wanted: readonly RemoteLogSettings[]): () => void;
 }
 
 /** `bearer` is for logs that have none of their own. Throws an Error with a sentence where a key cannot be a log's. */
@@ -36,18 +42,21 @@ export function externalLogs(
   logger: Logger,
 ): ExternalLogs {
   const known: KnownExternalLog[] = [];
+  const posters = new Map<string, HttpsPoster>();
   const deadline = settings.length > 1 ? DEADLINE_OF_SEVERAL : DEADLINE_ALONE;
-  const members = settings.map(({ url, publicKey: pem, bearer: own, deadlineMs }) => {
+  const members = settings.map(({ url, publicKey: pem, bearer: own, tls, deadlineMs }) => {
     const publicKey = pem === undefined ? undefined : keyOf(pem, url);
     if (publicKey === undefined)
       logger.warn({ url }, "the log's public key is not configured, so its SCTs are embedded unverified");
     else known.push({ url: url.replace(/\/+$/, ''), publicKey });
+    const secured = tls && new HttpsPoster(tls, url);
+    if (secured !== undefined) posters.set(url, secured);
     const log = new RemoteLog({
       url,
       publicKey,
       bearer: own ?? bearer,
       deadlineMs: deadlineMs ?? deadline,
-      poster: fetchPoster,
+      poster: secured ?? fetchPoster,
       schedule: later,
       monotonic: () => performance.now(),
       sha256,
@@ -63,7 +72,16 @@ export function externalLogs(
         ? logger.info({ url }, 'the log is back')
         : logger.error({ url, err: failure }, 'the log keeps failing and is left alone for a while'),
   });
-  return { log, known };
+  return {
+    log,
+    known,
+    renewal(wanted) {
+      const renewals = wanted.flatMap(({ url, tls }) => (tls && posters.get(url)?.renewal(tls, url)) ?? []);
+      return () => {
+        for (const renew of renewals) renew();
+      };
+    },
+  };
 }
 
 function keyOf(pem: string, url: string): PublicKey {

@@ -11,12 +11,8 @@ import { createContextValues } from '@connectrpc/connect';
 import type { UniversalHandlerFn, UniversalServerRequest } from '@connectrpc/connect/protocol';
 import { universalRequestFromNodeRequest, universalResponseToNodeResponse } from '@connectrpc/connect-node';
 import { CALLER } from '../grpc/certificate-authority.ts';
+import type { NodeListener } from './listener.ts';
 import type { CallerReader } from './node-caller.ts';
-
-export type NodeListener = (
-  request: IncomingMessage | Http2ServerRequest,
-  response: ServerResponse | Http2ServerResponse,
-) => void;
 
 /**
  * `callerOf` makes a caller of the headers and the address at the other end. `onLost` is told why an answer did not reach

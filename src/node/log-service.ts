@@ -13,13 +13,17 @@ import { Resubmissions } from '../log/resubmission.ts';
 import { Intake } from '../log/submission.ts';
 import { LOG_PATH, openBuiltinLog, originOf } from './builtin-log.ts';
 import { type FetchHandler, listen } from './http-server.ts';
+import { listenerMetrics, listenerOptions, openCapacity, renewal } from './listeners.ts';
 import { ephemeralLogInstance, type LogInstance, openLogInstance } from './log-instance.ts';
 import { type LogMetrics, submissionMetrics } from './log-metrics.ts';
 import type { MayflyOptions } from './mayfly.ts';
 import { sha256 } from './native-digest.ts';
 import { nativeRandom as random } from './native-random.ts';
 import { nativeVerifier as verifier } from './native-verifier.ts';
-import { metricsHandler, reachable, urlOf } from './service.ts';
+import { connectionOf } from './node-caller.ts';
+import { type LoadSettings, Reload, type ReloadCause } from './reload.ts';
+import { metricsHandler, reachable, schemeOf, urlOf } from './service.ts';
+import { hasShownCertificate } from './tls-identity.ts';
 
 export interface LogService {
   /** Where the instance answers, without a final slash. */
@@ -27,6 +31,8 @@ export interface LogService {
   /** The log's URL, for submissions and reads, with a final slash. */
   readonly prefix: string;
   readonly metricsUrl: string;
+  /** As Reload.run; of the settings TLS is renewed. */
+  reload(load: LoadSettings, cause: ReloadCause): boolean;
   /** Resolves once a checkpoint covers the entry. */
   published(index: number): Promise<void>;
   /** Goes unready, waits `delayMs`, finishes what was accepted, publishes the log, lets go of the data folder. */
@@ -35,20 +41,39 @@ export interface LogService {
 
 const clock = systemClock;
 
+/** TLS, and what a log has no use for. */
+const LIVE: ReadonlySet<keyof Settings> = new Set([
+  'tls',
+  'grpcTls',
+  'grpcPort',
+  'issuers',
+  'frozen',
+  'clientSigningAlgorithms',
+  'limits',
+]);
+
 /** Throws an Error with a sentence for the operator when something that was configured cannot be used. */
 export async function startLogService(options: MayflyOptions): Promise<LogService> {
   const { settings, logger } = options;
   const intake = intakeOf(settings);
   const instance = await instanceOf(options);
   for (const warning of instance.warnings) logger.warn(warning);
-  if (settings.logBearers.length === 0)
-    logger.warn('anyone may submit what the configured CAs have signed; log-bearer asks for a token');
+  if (settings.logBearers.length === 0 && settings.tls?.clientCa === undefined)
+    logger.warn(
+      'anyone may submit what the configured CAs have signed; log-bearer asks for a token, tls.client-ca for a certificate',
+    );
   await using opened = new AsyncDisposableStack(); // closes all of it when a later part cannot be opened
 
   let answer: FetchHandler = () => new Response(null, { status: 503, headers: { 'retry-after': '1' } });
-  const server = await listen((request) => answer(request), settings.host, settings.port);
+  const server = await listen(
+    (request, environment) => answer(request, environment),
+    settings.host,
+    settings.port,
+    { ...listenerOptions(settings, 'REST', logger), openToAll: true },
+  );
   opened.defer(() => server.close());
-  const url = urlOf(settings.host, server.port);
+  const listeners = new Map([['REST', server]] as const);
+  const url = urlOf(settings.host, server.port, schemeOf(settings.tls));
   const publicUrl = settings.publicUrl ?? url;
   const registry = new Registry();
   const origin = originOf(publicUrl);
@@ -72,6 +97,8 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
         log: resubmissions,
         intake,
         bearers: settings.logBearers,
+        hasShownCertificate: settings.tls?.clientCa && certified,
+        capacity: openCapacity(settings, logger, registry),
         sha256,
         errors,
         onSubmission: metrics.onSubmission,
@@ -88,6 +115,18 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
     onBug,
   });
   answer = app.fetch;
+  let inForce = settings;
+  listenerMetrics(registry, listeners, () => inForce);
+  const reload = new Reload({
+    running: settings,
+    apply(wanted) {
+      renewal(settings, wanted, listeners)();
+      inForce = wanted;
+    },
+    logger,
+    registry,
+    live: LIVE,
+  });
   const metricsServer = await listen(
     metricsHandler({ contentType: registry.contentType, text: () => registry.metrics() }),
     settings.metricsHost,
@@ -98,6 +137,7 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
     url,
     prefix,
     metricsUrl: `${urlOf(reachable(settings.metricsHost), metricsServer.port)}/metrics`,
+    reload: (load, cause) => reload.run(load, cause),
     published: (index) => log.reader.published(index),
     async close(delayMs = 0) {
       draining = true;
@@ -108,6 +148,8 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
     },
   };
 }
+
+const certified = (environment: unknown): boolean => hasShownCertificate(connectionOf(environment));
 
 function intakeOf({ logRoots, log }: Settings): Intake {
   if (log.kind !== 'builtin') throw new Error('role log is the log itself: log has to stay builtin');

@@ -24,6 +24,7 @@ import { facesOf } from './faces.ts';
 import { NodeFetcher } from './fetcher.ts';
 import { inClusterCredentials } from './in-cluster.ts';
 import { ephemeralInstance, type Instance, openInstance } from './instance.ts';
+import { openCapacity } from './listeners.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { sha256 } from './native-digest.ts';
@@ -49,6 +50,8 @@ export interface Mayfly {
   /** What other protocols' routes stand on. */
   readonly door: Door;
   readonly metrics: Metrics;
+  /** Those in force. */
+  settings(): Settings;
   /** As Reload.run: the next request meets the new settings, and those under way end under the old ones. */
   reload(load: LoadSettings, cause: ReloadCause): boolean;
   /** As Rotation.run; nothing changes for an instance in memory. */
@@ -59,13 +62,23 @@ export interface Mayfly {
   close(): Promise<void>;
 }
 
+/**
+ * What else takes part in a reload: checks what is wanted, and returns what puts it in force. Throws an Error with a
+ * sentence where it cannot be used.
+ */
+export type Prepare = (wanted: Settings) => () => void;
+
 const clock = systemClock;
 
 /**
  * `publicUrl` is where clients reach the routes, without a final slash; it is the log's name too.
  * Throws an Error with a sentence for the operator when something that was configured cannot be used.
  */
-export async function openMayfly(options: MayflyOptions, publicUrl: string): Promise<Mayfly> {
+export async function openMayfly(
+  options: MayflyOptions,
+  publicUrl: string,
+  prepare: Prepare = () => () => {},
+): Promise<Mayfly> {
   const { settings, logger } = options;
   const running = await instanceOf(options);
   for (const warning of running.warnings) logger.warn(warning);
@@ -77,7 +90,7 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
     () => rotation.instance.authority,
     (issuer) => types.get(issuer) ?? '',
   );
-  const { log, builtin, external } = await openTransparency({
+  const { log, builtin, external, renewal } = await openTransparency({
     settings,
     instance: running,
     origin: originOf(publicUrl),
@@ -91,6 +104,7 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
   opened.defer(() => oversight.close());
   const admission = await openAdmission(settings, { logger, registry: metrics.registry });
   opened.defer(() => admission.close());
+  const capacity = openCapacity(settings, logger, metrics.registry);
   const callers = callerReader(settings);
   const keysets = new IssuerKeys({
     fetcher: new NodeFetcher(),
@@ -114,6 +128,7 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
     log,
     random,
     audit: oversight,
+    capacity,
   });
   const stateOf = (current: Settings) => ({
     settings: current,
@@ -130,7 +145,13 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
   };
   const reload = new Reload({
     running: settings,
-    apply: (current) => adopt(stateOf(current)),
+    apply: (current) => {
+      const state = stateOf(current);
+      const [renewLogs, renew] = [renewal(current), prepare(current)];
+      adopt(state);
+      renewLogs();
+      renew();
+    },
     logger,
     registry: metrics.registry,
   });
@@ -167,7 +188,9 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
     },
     onAnswer: metrics.onAnswer,
     onBug,
-    onUnavailable: ({ reason, cause }) => logger.warn({ reason, err: cause }, 'answered with 503'),
+    onUnavailable({ code, reason, cause }) {
+      if (code !== 'overloaded') logger.warn({ reason, err: cause }, 'answered with 503'); // a flood is told elsewhere
+    },
   };
   const issuers = (): Settings['issuers'] => inForce.settings.issuers;
   const faces = facesOf({
@@ -189,6 +212,7 @@ export async function openMayfly(options: MayflyOptions, publicUrl: string): Pro
     app,
     door,
     metrics,
+    settings: () => inForce.settings,
     reload: (load, cause) => reload.run(load, cause),
     rotate: (cause) => rotation.run(cause),
     drain() {

@@ -1,6 +1,5 @@
 // Node caller: who is at the other end of a Node connection, or behind the proxies that the operator listed.
 
-import type { IncomingMessage } from 'node:http';
 import { TrustedProxies } from '../admission/forwarded.ts';
 import { type Caller, idsOf } from '../caller.ts';
 import type { Settings } from '../config/settings.ts';
@@ -20,12 +19,20 @@ export function callerReader(settings: Pick<Settings, 'trustedProxies' | 'forwar
   });
   return {
     of,
-    ofRequest: ({ headers }, environment) => of(headers, peerIn(environment)),
+    ofRequest: ({ headers }, environment) => of(headers, connectionOf(environment)?.remoteAddress),
   };
 }
 
-/** Undefined where another server than ours called. */
-function peerIn(environment: unknown): string | undefined {
-  const { incoming } = (environment ?? {}) as { readonly incoming?: IncomingMessage }; // a shape to look at, not to trust
-  return incoming?.socket?.remoteAddress;
+/** Of a socket, what may be there. */
+export interface Connection {
+  readonly remoteAddress?: string | undefined;
+  /** Of a TLS socket. */
+  readonly authorized?: boolean;
+  getPeerX509Certificate?(): unknown;
+}
+
+/** What @hono/node-server tells of the connection; undefined where another server than ours called. */
+export function connectionOf(environment: unknown): Connection | undefined {
+  const { incoming } = (environment ?? {}) as { readonly incoming?: { readonly socket?: Connection } }; // a shape to look at, not to trust
+  return incoming?.socket;
 }

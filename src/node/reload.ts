@@ -23,6 +23,8 @@ export interface ReloadOptions {
   readonly apply: (settings: Settings) => void;
   readonly logger: Logger;
   readonly registry: Registry;
+  /** Settings that `apply` puts in force, or that this instance has no use for; those of an issuing instance unless given. */
+  readonly live?: ReadonlySet<keyof Settings>;
 }
 
 export class Reload {
@@ -50,7 +52,7 @@ export class Reload {
 
   /** All or nothing: with any mistake everything stays as it is. Never throws. Returns whether the new settings are in force. */
   run(load: LoadSettings, cause: ReloadCause): boolean {
-    const { running, apply, logger } = this.#options;
+    const { running, apply, logger, live } = this.#options;
     try {
       const loaded = load();
       const { warnings } = loaded;
@@ -59,7 +61,7 @@ export class Reload {
       apply(settings);
       this.#current = settings;
       for (const { path, line, message } of warnings) logger.warn({ path, line }, message);
-      const restart = restartNeeded(running, settings);
+      const restart = restartNeeded(running, settings, live);
       const facts = { cause, issuers: settings.issuers.length, frozen: [...(settings.frozen ?? [])] };
       logger.info(facts, 'configuration read again and in force');
       if (restart.length > 0)
@@ -105,21 +107,28 @@ function withFrozen({ frozen: _, ...settings }: Settings, frozen: Settings['froz
   return frozen === undefined ? settings : { ...settings, frozen };
 }
 
-/** What `apply` puts in force; of rate-limits the rates alone. */
-const LIVE: ReadonlySet<string> = new Set([
+/** What `apply` puts in force; of rate-limits the rates alone, of TLS what the files hold. */
+const LIVE: ReadonlySet<keyof Settings> = new Set([
   'issuers',
   'frozen',
   'errors',
   'clientSigningAlgorithms',
   'limits',
-] satisfies (keyof Settings)[]);
+  'tls',
+  'grpcTls',
+]);
 
 /** Keys of the file that differ and that a running instance cannot change. */
-export function restartNeeded(running: Settings, wanted: Settings): readonly string[] {
-  const differ = (name: keyof Settings): boolean => !isDeepStrictEqual(running[name], wanted[name]);
+export function restartNeeded(
+  running: Settings,
+  wanted: Settings,
+  live: ReadonlySet<keyof Settings> = LIVE,
+): readonly string[] {
+  const differ = (name: keyof Settings): boolean =>
+    !isDeepStrictEqual(comparable(running, name), comparable(wanted, name));
   // Both have been made by the same reader, so the keys are those of Settings.
   const names = [...new Set([...Object.keys(running), ...Object.keys(wanted)])] as (keyof Settings)[];
-  const keys: string[] = names.filter((name) => !LIVE.has(name) && differ(name)).map(keyOf);
+  const keys: string[] = names.filter((name) => !live.has(name) && differ(name)).map(keyOf);
   const store = ({ limits: { backend, redis, onBackendError } }: Settings) => [
     backend,
     redis,
@@ -127,7 +136,17 @@ export function restartNeeded(running: Settings, wanted: Settings): readonly str
   ];
   if (running.limits.enabled && wanted.limits.enabled && !isDeepStrictEqual(store(running), store(wanted)))
     keys.push('rate-limits');
+  const kindOf = (tls: Settings['tls']) => [tls !== undefined, tls?.clientCa !== undefined];
+  for (const name of ['tls', 'grpcTls'] as const)
+    if (live.has(name) && !isDeepStrictEqual(kindOf(running[name]), kindOf(wanted[name])))
+      keys.push(keyOf(name));
   return keys;
+}
+
+/** Certificates that a log is shown are renewed; whether there are any takes a restart. */
+function comparable({ log, ...settings }: Settings, name: keyof Settings): unknown {
+  if (name !== 'log') return settings[name];
+  return log.kind === 'remote' ? log.logs.map(({ tls, ...rest }) => [rest, tls !== undefined]) : log;
 }
 
 function keyOf(name: string): string {

@@ -1,6 +1,5 @@
 // Service: an instance and its listeners: HTTP, gRPC, and metrics.
 
-import { readFileSync } from 'node:fs';
 import { compressionGzip } from '@connectrpc/connect-node';
 import { Hono } from 'hono';
 import type { Settings } from '../config/settings.ts';
@@ -9,6 +8,8 @@ import type { Door } from '../http/app.ts';
 import { grpcListener } from './grpc-listener.ts';
 import { type GrpcServer, listenGrpc } from './grpc-server.ts';
 import { type FetchHandler, listen } from './http-server.ts';
+import type { Listener } from './listener.ts';
+import { type ListenerName, listenerMetrics, listenerOptions, renewal } from './listeners.ts';
 import type { Logger } from './logger.ts';
 import { type MayflyOptions, openMayfly } from './mayfly.ts';
 import type { Metrics } from './metrics.ts';
@@ -40,16 +41,22 @@ export async function startService(options: MayflyOptions): Promise<Service> {
     (request, environment) => answer(request, environment),
     settings.host,
     settings.port,
+    listenerOptions(settings, 'REST', logger),
   );
   opened.defer(() => server.close());
-  const url = urlOf(reachable(settings.host), server.port);
+  const listeners = new Map<ListenerName, Listener>([['REST', server]]);
+  const url = urlOf(reachable(settings.host), server.port, schemeOf(settings.tls));
   if (settings.publicUrl === undefined && ANY_ADDRESS.has(settings.host))
     logger.warn(`public-url is not set, so clients are told that this instance is at ${url}`);
-  const mayfly = await openMayfly(options, settings.publicUrl ?? url);
+  const mayfly = await openMayfly(options, settings.publicUrl ?? url, (wanted) =>
+    renewal(settings, wanted, listeners),
+  );
   opened.defer(() => mayfly.close());
   answer = mayfly.app.fetch;
   const grpc = await grpcServer(settings, mayfly.door, logger);
   opened.defer(() => grpc.close());
+  listeners.set('gRPC', grpc);
+  listenerMetrics(mayfly.metrics.registry, listeners, mayfly.settings);
   const metricsServer = await listen(
     metricsHandler(mayfly.metrics),
     settings.metricsHost,
@@ -59,7 +66,7 @@ export async function startService(options: MayflyOptions): Promise<Service> {
 
   return {
     url,
-    grpcUrl: urlOf(reachable(settings.host), grpc.port, settings.grpcTls === undefined ? 'http' : 'https'),
+    grpcUrl: urlOf(reachable(settings.host), grpc.port, schemeOf(settings.grpcTls)),
     metricsUrl: `${urlOf(reachable(settings.metricsHost), metricsServer.port)}/metrics`,
     reload: mayfly.reload,
     rotate: mayfly.rotate,
@@ -75,22 +82,12 @@ export async function startService(options: MayflyOptions): Promise<Service> {
 
 /** Throws an Error with a sentence when the certificate or the key cannot be used. */
 async function grpcServer(settings: Settings, door: Door, logger: Logger): Promise<GrpcServer> {
-  const { host, grpcPort, grpcTls } = settings;
+  const { host, grpcPort } = settings;
   const face = grpcFace(door, [compressionGzip]);
   const onLost = (cause: unknown): void =>
     logger.debug({ err: cause }, 'a gRPC answer did not reach its client');
   const listener = grpcListener(face, onLost, callerReader(settings).of);
-  if (grpcTls === undefined) return listenGrpc(listener, host, grpcPort);
-  const tls = { certificate: readTls(grpcTls.certificate), key: readTls(grpcTls.key) };
-  return listenGrpc(listener, host, grpcPort, tls);
-}
-
-function readTls(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw new Error(`the TLS file ${file} of gRPC cannot be read`, { cause });
-  }
+  return listenGrpc(listener, host, grpcPort, listenerOptions(settings, 'gRPC', logger));
 }
 
 const ANY_ADDRESS = new Set(['0.0.0.0', '::']);
@@ -98,6 +95,10 @@ const ANY_ADDRESS = new Set(['0.0.0.0', '::']);
 /** A name for the listener that a client on this machine can use. */
 export function reachable(host: string): string {
   return ANY_ADDRESS.has(host) ? 'localhost' : host;
+}
+
+export function schemeOf(tls: object | undefined): 'http' | 'https' {
+  return tls === undefined ? 'http' : 'https';
 }
 
 /** Of a listener, without a final slash. */

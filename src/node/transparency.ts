@@ -16,7 +16,11 @@ export interface Transparency {
   readonly builtin: LogSuccession | undefined;
   /** Logs elsewhere, for trust documents. */
   readonly external: readonly KnownExternalLog[];
+  /** As ExternalLogs.renewal, for the logs of the settings given. */
+  renewal(wanted: TransparencySettings): () => void;
 }
+
+const nothing = (): void => {};
 
 export interface TransparencyOptions {
   readonly settings: TransparencySettings;
@@ -36,14 +40,19 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
     logger.warn('witnesses cosign the built-in log alone, and there is none');
   switch (configured.kind) {
     case 'none':
-      return { log: undefined, builtin: undefined, external: [] };
+      return { log: undefined, builtin: undefined, external: [], renewal: () => nothing };
     case 'remote': {
-      const { log, known } = externalLogs(configured.logs, logBearers[0], logger);
-      return { log, builtin: undefined, external: known };
+      const { log, known, renewal } = externalLogs(configured.logs, logBearers[0], logger);
+      return {
+        log,
+        builtin: undefined,
+        external: known,
+        renewal: (wanted) => (wanted.log.kind === 'remote' ? renewal(wanted.log.logs) : nothing),
+      };
     }
     case 'builtin': {
       const builtin = await LogSuccession.open(options);
-      return { log: builtin, builtin, external: [] };
+      return { log: builtin, builtin, external: [], renewal: () => nothing };
     }
     default:
       return configured satisfies never;

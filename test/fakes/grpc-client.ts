@@ -43,10 +43,11 @@ const CA = '/dev.sigstore.fulcio.v2.CA';
 export class GrpcClient {
   readonly #client: Client;
 
-  /** `url` with http, or https and the PEM of a root. */
-  constructor(url: string, root?: string) {
+  /** `url` with http, or https and the PEM of a root, and of what the client shows of itself. */
+  constructor(url: string, root?: string, own?: { readonly key: string; readonly cert: string }) {
+    const [key, cert] = own === undefined ? [null, null] : [Buffer.from(own.key), Buffer.from(own.cert)];
     const channel: ChannelCredentials =
-      root === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(root));
+      root === undefined ? credentials.createInsecure() : credentials.createSsl(Buffer.from(root), key, cert);
     this.#client = new Client(new URL(url).host, channel);
   }
 

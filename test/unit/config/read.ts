@@ -24,12 +24,16 @@ AJwkQV2KmcUe/ickdtKNaLZoDFs9aSJbavv1rE2G
 -----END CERTIFICATE-----
 `;
 
+/** No key: what reads the configuration does not look inside. */
+export const KEY = '-----BEGIN PRIVATE KEY-----\nbm8ga2V5\n-----END PRIVATE KEY-----\n';
+
 const files: Readonly<Record<string, string>> = {
   'keys.json':
     '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}',
   'private.json': '{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qY", "d": "nWGx"}]}',
   'broken.json': '{',
   'ca.pem': CERTIFICATE,
+  'key.pem': KEY,
   'a.token': 'first-token-of-a-log\nsecond-token-of-a-log\n',
   'short.token': 'secret\n',
   'log.pem':

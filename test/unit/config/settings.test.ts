@@ -4,7 +4,7 @@ import { SettingsError } from '../../../src/config/mistake.ts';
 import { settingsSchema } from '../../../src/config/schema.ts';
 import { parseSettings } from '../../../src/config/settings.ts';
 import { DEFAULT_ALGORITHMS } from '../../../src/key/algorithm.ts';
-import { CERTIFICATE, configFile, kinds, mistakesOf, settingsOf, warningsOf } from './read.ts';
+import { CERTIFICATE, configFile, KEY, kinds, mistakesOf, settingsOf, warningsOf } from './read.ts';
 
 const DEFAULTS = {
   host: '127.0.0.1',
@@ -21,6 +21,13 @@ const DEFAULTS = {
   trustedProxies: [],
   forwardedHeader: 'x-forwarded-for',
   explainBearers: [],
+  pressure: {
+    connections: 10_000,
+    queue: 2_000,
+    headerTimeoutMs: 10_000,
+    requestTimeoutMs: 30_000,
+    idleTimeoutMs: 75_000,
+  },
   clientSigningAlgorithms: DEFAULT_ALGORITHMS,
   errors: 'helpful',
   limits: {
@@ -69,9 +76,11 @@ describe('settings', () => {
 host: "::"
 port: 0
 grpc-port: 0
-grpc-tls-certificate: grpc.pem
-grpc-tls-key: grpc-key.pem
 metrics-host: '::1'
+grpc-tls-certificate: ca.pem
+grpc-tls-key: key.pem
+tls: { certificate: ca.pem, key: key.pem, client-ca: ca.pem }
+pressure: { connections: 5, queue: 6, header-timeout: 1s, request-timeout: 2s, idle-timeout: 3s }
 metrics-port: 9090
 drain-delay: 1m30s
 data: /var/lib/mayfly
@@ -106,8 +115,20 @@ rate-limits:
       host: '::',
       port: 0,
       grpcPort: 0,
-      grpcTls: { certificate: 'grpc.pem', key: 'grpc-key.pem' },
       metricsHost: '::1',
+      grpcTls: { certificate: { file: 'ca.pem', pem: CERTIFICATE }, key: { file: 'key.pem', pem: KEY } },
+      tls: {
+        certificate: { file: 'ca.pem', pem: CERTIFICATE },
+        key: { file: 'key.pem', pem: KEY },
+        clientCa: { file: 'ca.pem', pem: CERTIFICATE },
+      },
+      pressure: {
+        connections: 5,
+        queue: 6,
+        headerTimeoutMs: 1_000,
+        requestTimeoutMs: 2_000,
+        idleTimeoutMs: 3_000,
+      },
       metricsPort: 9090,
       drainDelayMs: 90_000,
       data: '/var/lib/mayfly',
@@ -159,6 +180,13 @@ rate-limits:
     ['log: ""', { kind: 'none' }],
     ['log: builtin', { kind: 'builtin' }],
     ['log: http://127.0.0.1:6962/test', { kind: 'remote', logs: [{ url: 'http://127.0.0.1:6962/test' }] }],
+    [
+      'log: {url: "https://l.example", tls: {ca: {file: ca.pem}, cert: {file: ca.pem}, key: {file: key.pem}}}',
+      {
+        kind: 'remote',
+        logs: [{ url: 'https://l.example', tls: { ca: CERTIFICATE, cert: CERTIFICATE, key: KEY } }],
+      },
+    ],
     ['log: {url: "https://l.example"}', { kind: 'remote', logs: [{ url: 'https://l.example' }] }],
   ])('%s', (text, log) => {
     expect(settingsOf(text).log).toEqual(log);
@@ -186,10 +214,31 @@ describe('mistakes', () => {
     ['port: 5554', ['1 grpc-port: takes another port than port']],
     ['grpc-tls-certificate: a.pem', ['1 grpc-tls-key: is missing; grpc-tls-certificate needs it']],
     ['grpc-tls-key: a.pem', ['1 grpc-tls-certificate: is missing; grpc-tls-key needs it']],
+    ['grpc-tls-client-ca: a.pem', ['1 grpc-tls-certificate: is missing; grpc-tls-client-ca needs it']],
+    ['tls: {certificate: a.pem}', ['1 tls.key: is missing; it takes text']],
+    [
+      'tls: {certificate: a.pem, key: ca.pem, client-ca: key.pem}',
+      [
+        '1 tls.certificate: the file cannot be read: no such file: a.pem',
+        '1 tls.key: takes a file with a private key in PEM',
+        '1 tls.client-ca: takes a file with one or more certificates in PEM',
+      ],
+    ],
+    ['pressure: {queue: 0}', ['1 pressure.queue: must be at least 1']],
+    ['pressure: {idle-timeout: 0s}', ['1 pressure.idle-timeout: must be longer than 0s']],
+    ['pressure: {header-timeout: 1m}', ['1 pressure.header-timeout: takes no longer than request-timeout']],
+    [
+      'log: {url: "http://l.example", tls: {cert: {file: ca.pem}}}',
+      ['1 log.tls: needs a URL that begins with https://', '1 log.tls.key: is missing; cert needs it'],
+    ],
+    [
+      'log: {url: "https://l.example", tls: {ca: nonsense, key: {file: key.pem}}}',
+      ['1 log.tls.cert: is missing; key needs it', '1 log.tls.ca: takes one or more certificates in PEM'],
+    ],
     [
       'log: no',
       [
-        '1 log: takes builtin, none, the URL of an RFC 6962 log, { url, public-key, bearer, deadline }, a list of those, or { s3: ... }',
+        '1 log: takes builtin, none, the URL of an RFC 6962 log, { url, public-key, bearer, tls, deadline }, a list of those, or { s3: ... }',
       ],
     ],
     ['log: {url: x}', ['1 log.url: takes a URL that begins with https:// or http://']],

@@ -1,0 +1,40 @@
+// Capacity: how many requests may be under way at once; one more is refused at once instead of waiting.
+
+import { Problem } from './problem.ts';
+
+export class Capacity {
+  readonly #limit: number;
+  readonly #onRefused: (() => void) | undefined;
+  #taken = 0;
+  #refused = 0;
+
+  /** `onRefused` is told of each refusal. */
+  constructor(limit: number, onRefused?: () => void) {
+    this.#limit = limit;
+    this.#onRefused = onRefused;
+  }
+
+  /** Requests under way. */
+  get taken(): number {
+    return this.#taken;
+  }
+
+  /** Requests that found no place. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Whoever has come in leaves again, whatever happens between. Throws Problem `overloaded`. */
+  enter(): void {
+    if (this.#taken >= this.#limit) {
+      this.#refused += 1;
+      this.#onRefused?.();
+      throw new Problem('overloaded');
+    }
+    this.#taken += 1;
+  }
+
+  leave(): void {
+    this.#taken -= 1;
+  }
+}

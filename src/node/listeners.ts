@@ -1,0 +1,136 @@
+// Listeners: what the settings make of the listeners of REST and gRPC, and how new certificates come to them.
+
+import { X509Certificate } from 'node:crypto';
+import { Gauge, type Registry } from 'prom-client';
+import { Capacity } from '../capacity.ts';
+import type { TlsSettings } from '../config/listener-settings.ts';
+import type { Settings } from '../config/settings.ts';
+import type { Listener, ListenerOptions } from './listener.ts';
+import { affordable } from './listener-limits.ts';
+import type { Logger } from './logger.ts';
+import { requireUsable, tlsIdentity } from './tls-identity.ts';
+
+export type ListenerName = 'REST' | 'gRPC';
+
+/** Throws an Error with a sentence where certificate and key cannot be used. */
+export function listenerOptions(
+  settings: Settings,
+  name: ListenerName,
+  logger: Logger,
+): Pick<ListenerOptions, 'tls' | 'limits' | 'onFull'> {
+  const tls = tlsOf(settings, name);
+  if (tls !== undefined) requireUsable(tls, name);
+  const { connections: wanted } = settings.pressure;
+  const connections = affordable(wanted, settings.role === 'log' ? 1 : 2);
+  if (connections < wanted)
+    logger.warn(
+      { listener: name, connections, wanted },
+      'the limit of open files is too low for pressure.connections',
+    );
+  return {
+    tls: tls && tlsIdentity(tls),
+    limits: { ...settings.pressure, connections },
+    onFull: () => logger.warn({ listener: name, connections }, 'all connections are taken'),
+  };
+}
+
+function tlsOf({ tls, grpcTls }: Settings, name: ListenerName): TlsSettings | undefined {
+  return name === 'REST' ? tls : grpcTls;
+}
+
+/**
+ * Checks the certificates of `wanted`, and returns what puts them in force. Throws an Error with a sentence where one cannot
+ * be used. A client CA comes and goes with a restart only: a listener that asks for certificates would otherwise take
+ * those of any public CA.
+ */
+export function renewal(
+  running: Settings,
+  wanted: Settings,
+  listeners: ReadonlyMap<ListenerName, Listener>,
+): () => void {
+  const renewals = [...listeners].flatMap(([name, listener]) => {
+    const [before, after] = [tlsOf(running, name), tlsOf(wanted, name)];
+    if (before === undefined || after === undefined) return [];
+    const { clientCa = before.clientCa, ...rest } = after;
+    const tls = { ...rest, ...(clientCa !== undefined && { clientCa }) };
+    requireUsable(tls, name);
+    return [() => listener.renew(tlsIdentity(tls))];
+  });
+  return () => {
+    for (const renew of renewals) renew();
+  };
+}
+
+/** Ms between two words about overload. */
+const WORD_EVERY = 10_000;
+
+/** What `pressure.queue` allows, counted by metrics, with a word in the log now and then. */
+export function openCapacity({ pressure }: Settings, logger: Logger, registry: Registry): Capacity {
+  let last = Number.NEGATIVE_INFINITY;
+  const capacity: Capacity = new Capacity(pressure.queue, () => {
+    const now = performance.now();
+    if (now - last < WORD_EVERY) return;
+    last = now;
+    const { refused } = capacity;
+    logger.warn({ queue: pressure.queue, refused }, 'the queue is full: requests are answered with 503');
+  });
+  const registers = [registry];
+  new Gauge({
+    registers,
+    name: 'mayfly_queue_length',
+    help: 'Issuances or submissions under way.',
+    collect() {
+      this.set(capacity.taken);
+    },
+  });
+  new Gauge({
+    registers,
+    name: 'mayfly_queue_refused',
+    help: 'Issuances or submissions refused since the start because the queue was full.',
+    collect() {
+      this.set(capacity.refused);
+    },
+  });
+  return capacity;
+}
+
+/** Metrics of all listeners; `current` gives the settings in force. */
+export function listenerMetrics(
+  registry: Registry,
+  listeners: ReadonlyMap<ListenerName, Listener>,
+  current: () => Settings,
+): void {
+  const gauge = (name: string, help: string, read: (listener: Listener) => number): void => {
+    new Gauge({
+      registers: [registry],
+      name,
+      help,
+      labelNames: ['listener'],
+      collect() {
+        for (const [label, listener] of listeners) this.set({ listener: label }, read(listener));
+      },
+    });
+  };
+  gauge('mayfly_connections', 'Open connections.', ({ connections }) => connections);
+  gauge(
+    'mayfly_connections_dropped',
+    'Connections turned away since the start because there were too many.',
+    ({ dropped }) => dropped,
+  );
+  new Gauge({
+    registers: [registry],
+    name: 'mayfly_tls_not_after_seconds',
+    help: 'Unix time at which the TLS certificate of a listener expires.',
+    labelNames: ['listener'],
+    collect() {
+      for (const name of listeners.keys()) {
+        const tls = tlsOf(current(), name);
+        if (tls !== undefined) this.set({ listener: name }, notAfter(tls) / 1000);
+      }
+    },
+  });
+}
+
+function notAfter({ certificate }: TlsSettings): number {
+  return new X509Certificate(certificate.pem).validToDate.getTime();
+}
