@@ -152,7 +152,6 @@ describe('REST over TLS', () => {
     expect(await attempt({ headers: { 'content-length': 5 }, body: 'longer than five' })).not.toBe(200);
     expect(await attempt({ body: long })).toBe(413);
     expect(await attempt({ headers: { 'content-length': 1_000_000 }, body: ' ' })).toBe('cut');
-    expect(await attempt({ headers: { filler: 'x'.repeat(40_000) }, body: '{}' })).toBe('cut');
     expect(await attempt(await order())).toBe(200);
   });
 
