@@ -1,0 +1,297 @@
+// Pressure: clients that are slow, silent, too many or too large, and more requests than there is room for.
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect as connectHttp2 } from 'node:http2';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { readLeaf } from '../../../src/certificate/leaf.ts';
+import { leafIndexOf } from '../../../src/log/entry.ts';
+import { affordable } from '../../../src/node/listener-limits.ts';
+import { type Message, send } from '../../fakes/client.ts';
+import { GrpcClient, refusalOf } from '../../fakes/grpc-client.ts';
+import { startInstance, type TestInstance } from '../../fakes/instance.ts';
+import { type FakeIssuer, startIssuer } from '../../fakes/issuer.ts';
+import { issuedBy, orderBody, request } from '../../fakes/signing-client.ts';
+import { newTlsAuthority, type TlsAuthority } from '../../fakes/tls.ts';
+
+const SIGN = '/api/v2/signingCert';
+const claims = { email: 'dana@example.org', email_verified: true };
+let people: FakeIssuer;
+let slow: FakeIssuer;
+let authority: TlsAuthority;
+let folder: string;
+let instance: TestInstance | undefined;
+
+beforeAll(async () => {
+  people = await startIssuer({ claims });
+  authority = await newTlsAuthority();
+  folder = mkdtempSync(join(tmpdir(), 'mayfly-pressure-'));
+  const { cert, key } = await authority.issue();
+  writeFileSync(join(folder, 'cert.pem'), cert);
+  writeFileSync(join(folder, 'key.pem'), key);
+});
+afterAll(async () => {
+  await people.close();
+  rmSync(folder, { recursive: true });
+});
+afterEach(async () => {
+  await instance?.close();
+  instance = undefined;
+});
+
+let siblings = 0;
+beforeEach(async () => {
+  siblings += 1;
+  slow = await people.sibling(`/slow/${siblings}`, { claims });
+});
+
+async function start(pressure: object, more: object = {}): Promise<TestInstance> {
+  const issuers = [people, slow].map((issuer) => ({ issuer, type: 'email' }));
+  instance = await startInstance({ issuers, settings: { pressure, 'rate-limits': 'off', ...more } });
+  return instance;
+}
+
+const TLS = () => ({
+  tls: { certificate: join(folder, 'cert.pem'), key: join(folder, 'key.pem') },
+  'grpc-tls-certificate': join(folder, 'cert.pem'),
+  'grpc-tls-key': join(folder, 'key.pem'),
+});
+
+interface Raw {
+  readonly socket: Socket;
+  /** What came, once the connection is gone. */
+  readonly ended: Promise<string>;
+  /** Whether it is gone. */
+  readonly isGone: () => boolean;
+}
+
+function follow(socket: Socket): Raw {
+  const chunks: Buffer[] = [];
+  let gone = false;
+  const ended = new Promise<string>((resolve) => {
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk)).on('error', () => {});
+    socket.on('close', () => {
+      gone = true;
+      resolve(Buffer.concat(chunks).toString('latin1'));
+    });
+  });
+  return { socket, ended, isGone: () => gone };
+}
+
+const raw = (url: string): Raw => follow(connect(Number(new URL(url).port), '127.0.0.1').setNoDelay(true));
+const rawTls = (url: string, protocol: string): Raw =>
+  follow(
+    connectTls({
+      host: '127.0.0.1',
+      port: Number(new URL(url).port),
+      ca: authority.cert,
+      ALPNProtocols: [protocol],
+    }),
+  );
+
+/** Writes on and on, a little at a time, until the other side has had enough. */
+async function dribble({ socket, ended, isGone }: Raw, first: string, next: string): Promise<string> {
+  socket.write(first);
+  const timer = setInterval(() => !isGone() && socket.write(next), 20);
+  try {
+    return await ended;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+const HEADERS = `POST ${SIGN} HTTP/1.1\r\nhost: x\r\n`;
+const BODY = `${HEADERS}content-length: 1000\r\n\r\n{`;
+const CHUNKED = `${HEADERS}transfer-encoding: chunked\r\n\r\n1\r\n{\r\n`;
+const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+const SETTINGS = '\0\0\0\x04\0\0\0\0\0';
+/** Of a HEADERS frame of 1,000 bytes, the beginning. */
+const HALF_HEADERS = '\0\x03\xe8\x01\x05\0\0\0\x01';
+const PING = '\0\0\x08\x06\0\0\0\0\0pingpong';
+const SHORT = { 'header-timeout': '300ms', 'request-timeout': '600ms', 'idle-timeout': '300ms' };
+
+describe('a client that is slow', () => {
+  const cases: readonly (readonly [string, 'url' | 'grpcUrl', 'http/1.1' | 'h2', string, string])[] = [
+    ['with its headers', 'url', 'http/1.1', HEADERS, 'a: b\r\n'],
+    ['with its body', 'url', 'http/1.1', BODY, ' '],
+    ['with a body of chunks', 'url', 'http/1.1', CHUNKED, '1\r\n \r\n'],
+    ['with its headers to gRPC', 'grpcUrl', 'http/1.1', HEADERS, 'a: b\r\n'],
+    ['with its body to gRPC', 'grpcUrl', 'http/1.1', BODY, ' '],
+    ['with headers over HTTP/2', 'grpcUrl', 'h2', PREFACE + SETTINGS + HALF_HEADERS, 'x'],
+    ['and only pings over HTTP/2', 'grpcUrl', 'h2', PREFACE + SETTINGS, PING],
+  ];
+
+  test.each(cases)('%s is cut off, and the others are served', async (_, where, __, first, next) => {
+    const { service, url } = await start(SHORT);
+    const cut = dribble(raw(service[where]), first, next);
+    expect((await request(url, { token: await people.sign() })).status).toBe(200);
+    expect(await cut).not.toContain('200 OK');
+  });
+
+  test.each([
+    ...cases,
+    ['and only pings over HTTP/2 to REST', 'url', 'h2', PREFACE + SETTINGS, PING] as const,
+  ])('over TLS, %s is cut off', async (_, where, protocol, first, next) => {
+    const { service } = await start(SHORT, TLS());
+    expect(await dribble(rawTls(service[where], protocol), first, next)).not.toContain('200 OK');
+  });
+
+  test.each(['url', 'grpcUrl'] as const)('or silent, is cut off: %s', async (where) => {
+    const { service } = await start(SHORT);
+    await raw(service[where]).ended;
+  });
+
+  test.each(['url', 'grpcUrl'] as const)('in its TLS handshake is cut off: %s', async (where) => {
+    const { service } = await start(SHORT, TLS());
+    await Promise.all([
+      raw(service[where]).ended,
+      dribble(raw(service[where]), '\x16\x03\x01\x02\0', '\x01'),
+    ]);
+  });
+
+  test('with the body of a call over HTTP/2 is cut off', async () => {
+    const { service } = await start(SHORT);
+    const session = connectHttp2(service.grpcUrl);
+    const stream = session.request(
+      {
+        ':method': 'POST',
+        ':path': '/dev.sigstore.fulcio.v2.CA/GetTrustBundle',
+        'content-type': 'application/grpc',
+      },
+      { endStream: false },
+    );
+    await new Promise((resolve) => stream.on('error', () => {}).on('close', resolve));
+    session.close();
+  });
+
+  test('and idle after a request is let go, over both protocols', async () => {
+    const { service } = await start(SHORT);
+    const kept = raw(service.url);
+    kept.socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+    expect(await kept.ended).toContain('200 OK');
+    const session = connectHttp2(service.grpcUrl);
+    const gone = new Promise((resolve) => session.on('close', resolve));
+    const stream = session.request({ ':path': '/' });
+    await new Promise((resolve) => stream.on('close', resolve).resume());
+    await gone;
+  });
+});
+
+describe('a request that is too large', () => {
+  test.each([
+    ['headers', 431, { headers: { filler: 'x'.repeat(40_000) } }],
+    ['a body that says so', 413, { method: 'POST', body: 'x'.repeat(100_000) }],
+    [
+      'a body that does not say so',
+      413,
+      { method: 'POST', body: Array.from({ length: 10 }, () => 'x'.repeat(10_000)) },
+    ],
+  ] satisfies [string, number, Message][])('in %s is refused with %d', async (_, status, message) => {
+    const { url } = await start({});
+    expect((await send(url, SIGN, message)).status).toBe(status);
+  });
+});
+
+describe('connections', () => {
+  test('beyond the cap are turned away, and those without a request make room', async () => {
+    const { service, url } = await start({ connections: 5 });
+    const held = Array.from({ length: 5 }, () => raw(url));
+    await Promise.all(
+      held.map(({ socket }) => {
+        socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+        return new Promise((resolve) => socket.once('data', resolve));
+      }),
+    );
+    const { ended } = raw(url); // turned away
+    expect(await ended).toBe('');
+    expect((await request(url, { token: await people.sign() })).status).toBe(200);
+    const { text } = await send(new URL(service.metricsUrl).origin, '/metrics');
+    expect(Number(/^mayfly_connections_dropped\{listener="REST"\} (.*)$/m.exec(text)?.[1])).toBeGreaterThan(
+      0,
+    );
+    for (const { socket } of held) socket.destroy();
+  });
+
+  test.each(['url', 'grpcUrl'] as const)('with a request under way stay: %s', async (where) => {
+    const { service } = await start({ connections: 2 });
+    const held = Array.from({ length: 2 }, () => raw(service[where]));
+    for (const { socket } of held) await new Promise((resolve) => socket.write(BODY, resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(await raw(service[where]).ended).toBe('');
+    expect(held.map(({ isGone }) => isGone())).toEqual([false, false]);
+    for (const { socket } of held) socket.destroy();
+  });
+
+  test('are fewer where the process may not open as many files', () => {
+    expect([affordable(10_000, 2, 1024), affordable(10_000, 2, 1e6), affordable(10_000, 1, 100)]).toEqual([
+      412, 10_000, 1,
+    ]);
+    expect(affordable(5, 2)).toBe(5);
+  });
+});
+
+describe('the queue', () => {
+  const queued = async (length: number): Promise<void> => {
+    const { service } = instance as TestInstance; // each test has started it
+    const full = new RegExp(`^mayfly_queue_length ${length}$`, 'm');
+    while (!full.test((await send(new URL(service.metricsUrl).origin, '/metrics')).text));
+  };
+  const wildcard = (): object => ({
+    issuers: [{ 'issuer-url': new URL('/slow/*', people.url).href, audiences: ['sigstore'], type: 'email' }],
+  });
+
+  /** Whether what a certificate promises stands in the log, at the place that it names. */
+  async function isLogged(at: TestInstance, der: Uint8Array<ArrayBuffer>): Promise<boolean> {
+    const leaf = readLeaf(der);
+    const [sct] = leaf.scts;
+    const index = sct === undefined ? undefined : leafIndexOf(sct.extensions);
+    const { json } = await send(at.url, `/log/ct/v1/get-entries?start=${index}&end=${index}`);
+    const { entries = [] } = json as { readonly entries?: readonly { readonly leaf_input: string }[] };
+    const [entry] = entries.map(({ leaf_input }) => Buffer.from(leaf_input, 'base64'));
+    return entry?.includes(leaf.precertTbs) === true;
+  }
+
+  test('when full answers 503 at once, and all that is in it ends in the log', async () => {
+    const release = slow.hold();
+    const at = await start({ queue: 4 }, wildcard());
+    const token = await slow.sign();
+    const answers = Array.from({ length: 4 }, () => request(at.url, { token }));
+    await queued(4);
+    const refused = await request(at.url, { token });
+    expect([refused.status, refused.headers['retry-after'], refused.text]).toEqual([
+      503,
+      '1',
+      expect.stringContaining('OVERLOADED'),
+    ]);
+    const grpc = new GrpcClient(at.service.grpcUrl);
+    const call = grpc.sign({ credentials: { oidcIdentityToken: token } });
+    expect(await refusalOf(call)).toMatchObject({ code: 14, retryAfter: '1' });
+    grpc.close();
+    expect((await send(at.url, '/healthz')).status).toBe(200);
+    release();
+    for (const answer of await Promise.all(answers)) {
+      const { leaf } = issuedBy(answer);
+      while (!(await isLogged(at, new Uint8Array(leaf.der))));
+    }
+    await queued(0);
+    expect((await request(at.url, { token })).status).toBe(200);
+  });
+
+  test('finishes what a client does not wait for', async () => {
+    const release = slow.hold();
+    const at = await start({ queue: 4 }, wildcard());
+    const body = JSON.stringify(orderBody({ token: await slow.sign() }));
+    const { socket, ended } = raw(at.url);
+    socket.write(`${HEADERS}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+    await queued(1);
+    socket.destroy();
+    await ended;
+    release();
+    await queued(0);
+    const entries = async () => (await send(at.url, '/log/ct/v1/get-entries?start=0&end=0')).status;
+    while ((await entries()) !== 200);
+  });
+});
