@@ -20,6 +20,7 @@ import { authorize, type Policies } from './policy/policy.ts';
 import type { Issuer, IssuerDirectory } from './token/issuer.ts';
 import type { CachedKeySets } from './token/keyset.ts';
 import { authenticate, type VerifiedToken } from './token/verified-token.ts';
+import { type Trace, traced } from './trace.ts';
 
 export interface IssuanceRequest {
   /** A compact JWS; '' when the client sent none. */
@@ -76,19 +77,23 @@ export async function issue(
 
 async function walk(request: IssuanceRequest, line: Line, now: Instant, trail: Trail): Promise<Certificate> {
   const { trust } = line;
-  const token = await authenticated(request, line, now, trail.caller);
+  const { caller } = trail;
+  const { trace } = caller;
+  const token = await traced(trace, 'oidc.verify', () => authenticated(request, line, now, caller));
   trail.token = token;
   const identity = identify(token, trust.providers);
   trail.identity = identity;
-  const authorization = authorize(identity, trust.policies);
+  const authorization = traced(trace, 'policy', () => authorize(identity, trust.policies));
   trail.authorization = authorization;
-  const binding = await line.failedProofs.guard(identity.quota, line.random, now, () =>
-    bind(authorization, request.key, line.keyPolicy),
+  const binding = await traced(trace, 'bind', () =>
+    line.failedProofs.guard(identity.quota, line.random, now, () =>
+      bind(authorization, request.key, line.keyPolicy),
+    ),
   );
   trail.binding = binding;
-  const admission = await admit(binding, line.admitter, now);
+  const admission = await traced(trace, 'ratelimit', () => admit(binding, line.admitter, now));
   try {
-    const certificate = await certified(admission, line, now);
+    const certificate = await certified(admission, line, now, trace);
     trail.certificate = certificate;
     await line.audit.record(trail); // before it leaves
     return certificate;
@@ -115,10 +120,11 @@ async function certified(
   admission: Admission,
   { authority, profile, log, random }: Line,
   now: Instant,
+  trace: Trace | undefined,
 ): Promise<Certificate> {
   const draft = compose(admission, authority, profile, random, now);
-  if (log === undefined) return certifyWithoutLog(draft, authority, profile);
-  const precertificate = await precertify(draft, authority, profile);
-  const sct = await log.append(precertificate.entry);
-  return certify(precertificate, sct, authority, profile);
+  if (log === undefined) return traced(trace, 'sign', () => certifyWithoutLog(draft, authority, profile));
+  const precertificate = await traced(trace, 'sign', () => precertify(draft, authority, profile));
+  const sct = await traced(trace, 'log.append', () => log.append(precertificate.entry));
+  return traced(trace, 'sign', () => certify(precertificate, sct, authority, profile));
 }

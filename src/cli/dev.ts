@@ -43,7 +43,7 @@ async function dev(flags: DevFlags): Promise<void> {
     settings: { ...settings, issuers: [...settings.issuers, ...devIssuers(issuer.url, kinds)] },
     kind: 'dev',
     ephemeral: flags.ephemeral === true,
-    logger: createLogger(),
+    logger: createLogger(settings.logLevel),
   });
   closeOnSignal(service, settings.drainDelayMs, () => issuer.server.close());
   process.stdout.write(

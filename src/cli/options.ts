@@ -7,6 +7,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { PemFile, TlsSettings } from '../config/listener-settings.ts';
 import type { Mistake } from '../config/mistake.ts';
 import { parseSettings, type Settings } from '../config/settings.ts';
+import { LOG_LEVELS } from '../config/signal-schema.ts';
 import { bearersIn, type Role, type TransparencySettings } from '../config/transparency-settings.ts';
 import type { Kinds } from '../identity/provider.ts';
 import { AlgorithmAllowList } from '../key/algorithm.ts';
@@ -27,6 +28,7 @@ export interface ServeFlags {
   grpcTlsKey?: string;
   metricsHost?: string;
   metricsPort?: number;
+  logLevel?: Settings['logLevel'];
   log?: string;
   logPublicKey?: string;
   logBearerFile?: string;
@@ -61,6 +63,9 @@ export function addServeFlags(command: Command): Command {
     .option('--grpc-tls-key <file>', 'PEM private key of that certificate')
     .option('--metrics-host <address>', 'address of the Prometheus port (default: 127.0.0.1)')
     .option('--metrics-port <n>', 'Prometheus port (default: 2112)', portNumber)
+    .addOption(
+      new Option('--log-level <level>', 'what goes to standard error (default: info)').choices(LOG_LEVELS),
+    )
     .option(
       '--log <where>',
       "builtin, none (or ''), or the URL of an RFC 6962 log; several with commas, of which the first that answers serves (default: builtin)",
@@ -146,6 +151,7 @@ function withFlags(settings: Settings, flags: ServeFlags, files: ReadFiles): Set
     metricsHost: flags.metricsHost ?? settings.metricsHost,
     ...tlsOf(settings, flags, files),
     metricsPort: flags.metricsPort ?? settings.metricsPort,
+    logLevel: flags.logLevel ?? settings.logLevel,
     ...transparencyOf(settings, flags),
     clientSigningAlgorithms: algorithmsOf(flags.clientSigningAlgorithms) ?? settings.clientSigningAlgorithms,
     limits:

@@ -31,7 +31,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const files = new ReadFiles();
   const { settings, warnings } = loadSettings(flags, undefined, files);
   if (flags.ephemeral !== true) files.readIfThere(join(settings.data, GENERATIONS_FILE));
-  const logger = createLogger();
+  const logger = createLogger(settings.logLevel);
   for (const warning of warnings) logger.warn({ path: warning.path, line: warning.line }, warning.message);
   const options = { settings, kind: 'serve', ephemeral: flags.ephemeral === true, logger } as const;
   const [service, facts] = await started(options);

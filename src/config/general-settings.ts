@@ -8,18 +8,21 @@ import { type LimitSettings, readLimits } from './limit-settings.ts';
 import { type ListenerSettings, readListener } from './listener-settings.ts';
 import type { MapNode } from './node.ts';
 import { generalSchema } from './schema.ts';
+import { readSignals, type SignalSettings } from './signal-settings.ts';
 import { readTransparency, type TransparencySettings } from './transparency-settings.ts';
 import { defined, type Reader } from './trust-material.ts';
 
-export interface GeneralSettings extends TransparencySettings, AccessSettings, ListenerSettings {
+export interface GeneralSettings
+  extends TransparencySettings,
+    AccessSettings,
+    ListenerSettings,
+    SignalSettings {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
   readonly grpcPort: number;
   /** Where clients reach the instance when not at host and port; without a final slash. */
   readonly publicUrl?: string;
-  readonly metricsHost: string;
-  readonly metricsPort: number;
   readonly drainDelayMs: number;
   /** Folder. */
   readonly data: string;
@@ -45,8 +48,7 @@ export function readGeneralSettings(root: MapNode, reader: Reader): GeneralSetti
     port: general.port,
     grpcPort: general['grpc-port'],
     ...defined('publicUrl', general['public-url']),
-    metricsHost: general['metrics-host'],
-    metricsPort: general['metrics-port'],
+    ...readSignals(general, reader),
     drainDelayMs: general['drain-delay'],
     data: general.data,
     ...readListener(general, reader),

@@ -7,13 +7,9 @@ import { ca } from './ca-schema.ts';
 import { ciMetadata, fulcioIssuer, listedIssuer } from './issuer-schema.ts';
 import { rateLimits } from './limit-schema.ts';
 import { listener } from './listener-schema.ts';
+import { signals } from './signal-schema.ts';
 import { transparency } from './transparency-schema.ts';
-import { duration, text, webUrl } from './value-schema.ts';
-
-const port = z
-  .int('takes a port, 0 to 65535')
-  .min(0, 'takes a port, 0 to 65535')
-  .max(65535, 'takes a port, 0 to 65535');
+import { duration, port, text, webUrl } from './value-schema.ts';
 
 const general = {
   host: text.describe('Address to listen on.').default('127.0.0.1'),
@@ -24,10 +20,7 @@ const general = {
     .regex(/[^/]$/, 'takes a URL without a slash at its end')
     .optional()
     .describe('Where clients reach this instance, such as https://mayfly.example.org behind a proxy.'),
-  'metrics-host': text
-    .describe('Address of the metrics; they name issuers, so open it only to those who scrape them.')
-    .default('127.0.0.1'),
-  'metrics-port': port.describe('Prometheus metrics; 0 takes any free one.').default(2112),
+  ...signals,
   'drain-delay': duration
     .describe('How long to serve on after SIGTERM, for load balancers to notice.')
     .prefault('0s'),

@@ -5,6 +5,11 @@ import { DURATION, parseDuration } from './duration.ts';
 
 export const text = z.string().min(1, 'must not be empty');
 
+export const port = z
+  .int('takes a port, 0 to 65535')
+  .min(0, 'takes a port, 0 to 65535')
+  .max(65535, 'takes a port, 0 to 65535');
+
 const DURATION_TAKES = 'takes a number with a unit, such as 90s, 15m, 1h or 1h30m';
 
 /** Milliseconds. */

@@ -9,13 +9,14 @@ import { problemsAsStatus } from './failure.ts';
 import { CA } from './generated/dev/sigstore/fulcio/v2/ca_pb.ts';
 import { Health } from './generated/grpc/health/v1/health_pb.ts';
 import { health } from './health.ts';
+import { observed } from './observation.ts';
 
 const UNIMPLEMENTED = '12';
 
 /** `compressions` are those that requests may come in; answers are small and go out as they are. */
 export function grpcFace(door: Door, compressions: readonly Compression[] = []): UniversalHandlerFn {
   const router = createConnectRouter({
-    interceptors: [problemsAsStatus(door)],
+    interceptors: [observed(door), problemsAsStatus(door)],
     acceptCompression: [...compressions],
     compressMinBytes: Number.MAX_SAFE_INTEGER,
     readMaxBytes: MAX_BODY,
@@ -75,6 +76,9 @@ function preflight(): UniversalServerResponse {
 function exposed(response: UniversalServerResponse): UniversalServerResponse {
   const header = new Headers(response.header);
   header.set('access-control-allow-origin', '*');
-  header.set('access-control-expose-headers', [...cors.exposedHeaders, 'Retry-After'].join(', '));
+  header.set(
+    'access-control-expose-headers',
+    [...cors.exposedHeaders, 'Retry-After', 'X-Request-Id'].join(', '),
+  );
   return { ...response, header };
 }

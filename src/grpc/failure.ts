@@ -14,6 +14,7 @@ import {
   retryAfterOf,
 } from '../http/failure.ts';
 import type { Problem } from '../problem.ts';
+import { CALLER } from './certificate-authority.ts';
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -31,7 +32,7 @@ export function problemsAsStatus(door: Pick<Door, 'errors' | 'onBug'>): Intercep
     } catch (failure) {
       if (failure instanceof ConnectError) throw failure;
       const problem = problemOf(failure);
-      if (problem.code === 'internal') door.onBug?.(problem.cause);
+      if (problem.code === 'internal') door.onBug?.(problem.cause, request.contextValues.get(CALLER));
       throw connectErrorOf(problem, door.errors);
     }
   };

@@ -1,6 +1,7 @@
 // App: the routes of the certificate API; each handler parses, walks the line, and answers.
 
 import { Hono, type MiddlewareHandler } from 'hono';
+import { routePath } from 'hono/route';
 import { rateLimitHeaders } from '../admission/rate-limit-headers.ts';
 import type { Caller } from '../caller.ts';
 import type { Authority } from '../certificate/authority.ts';
@@ -25,16 +26,42 @@ export interface Door {
   /** What the trust bundle holds, oldest first; the chain of the line's authority alone unless given. */
   chains?(): readonly PemChain[];
   readiness(): Promise<readonly Unreadiness[]>;
-  /** Who asks; `environment` is what the runtime gave `fetch` beside the request. */
+  /** Who asks, made once for each request; `environment` is what the runtime gave `fetch` beside the request. */
   callerOf?(request: Request, environment: unknown): Caller;
   readonly clock: Clock;
   readonly errors: ErrorDetail;
-  /** Told of every answer; `method` is lower-case, and a client's text like any of HTTP's tokens. */
-  onAnswer?(method: string, status: number, milliseconds: number): void;
-  /** Told of everything that ended as 500. */
-  onBug?(cause: unknown): void;
+  /** Told of every answer. */
+  onAnswer?(answer: Answer): void;
+  /** Told of every gRPC call. */
+  readonly calls?: CallObserver | undefined;
+  /** Told of everything that ended as 500; the caller where it is at hand. */
+  onBug?(cause: unknown, caller?: Caller): void;
   /** Told of everything that ended as 503; the cause says which part of ours failed, and how. */
-  onUnavailable?(problem: Problem): void;
+  onUnavailable?(problem: Problem, caller?: Caller): void;
+}
+
+/** What a runtime hears of a request that was answered. */
+export interface Answer {
+  /** Lower-case, and a client's text like any of HTTP's tokens. */
+  readonly method: string;
+  readonly status: number;
+  readonly milliseconds: number;
+  readonly caller: Caller;
+  /** The pattern of the route that answered, never the path that the client wrote; '' where there is none. */
+  route(): string;
+}
+
+/** What a runtime hears of a gRPC call. */
+export interface CallObserver {
+  started(method: GrpcMethod): void;
+  /** `code` is that of gRPC, such as `OK` or `InvalidArgument`. */
+  handled(method: GrpcMethod, code: string, milliseconds: number, caller: Caller): void;
+}
+
+export interface GrpcMethod {
+  /** With its package. */
+  readonly service: string;
+  readonly method: string;
 }
 
 const JSON_TYPE = { 'content-type': 'application/json' };
@@ -48,7 +75,8 @@ export interface Face {
 
 export function createApp(door: Door, faces: readonly Face[] = []): Hono {
   const app = new Hono();
-  app.use(observe(door));
+  const callers = new WeakMap<Request, Caller>(); // made before the routes, for all of them
+  app.use(observe(door, callers));
 
   issuance('/api/v2/signingCert', v2.parseRequest, (certificate, authority, headers) => {
     return new Response(v2.responseBody(certificate, authority), { headers: { ...JSON_TYPE, ...headers } });
@@ -58,7 +86,13 @@ export function createApp(door: Door, faces: readonly Face[] = []): Hono {
     return new Response(chain, { status: 201, headers: { ...PEM_TYPE, ...headers } });
   });
 
-  app.use(cors); // for all routes that follow
+  // For all routes that follow.
+  app.use(cors);
+  app.use(async (c, next) => {
+    await next();
+    for (const [name, value] of Object.entries(idHeader(callers.get(c.req.raw))))
+      c.res.headers.set(name, value);
+  });
 
   get(app, '/api/v2/trustBundle', () => json(information.trustBundle(trustedChains(door))));
   get(app, '/api/v2/configuration', () => json(information.configuration(door.listings())));
@@ -78,13 +112,17 @@ export function createApp(door: Door, faces: readonly Face[] = []): Hono {
     app.all(path, () => refuseMethod('POST', door));
   for (const { path, routes } of faces) app.route(path, routes);
   app.notFound(() => failureResponse(new Problem('not_found'), door.errors));
-  app.onError((failure) => failed(failure));
+  app.onError((failure, c) => failed(failure, callers.get(c.req.raw)));
   return app;
 
-  function failed(failure: unknown, headers: Readonly<Record<string, string>> = {}): Response {
+  function failed(
+    failure: unknown,
+    caller: Caller | undefined,
+    headers: Readonly<Record<string, string>> = {},
+  ): Response {
     const problem = problemOf(failure);
-    if (problem.code === 'internal') door.onBug?.(problem.cause);
-    else if (problem.status === 503) door.onUnavailable?.(problem);
+    if (problem.code === 'internal') door.onBug?.(problem.cause, caller);
+    else if (problem.status === 503) door.onUnavailable?.(problem, caller);
     return failureResponse(problem, door.errors, headers);
   }
 
@@ -96,14 +134,15 @@ export function createApp(door: Door, faces: readonly Face[] = []): Hono {
   ): void {
     app.post(path, async (c) => {
       const { raw } = c.req;
-      const shared = corsHeaders(raw.headers);
+      const caller = callers.get(raw);
+      const shared = { ...corsHeaders(raw.headers), ...idHeader(caller) };
       try {
         const request = parse(await readText(raw), raw.headers);
         const line = door.line();
-        const certificate = await issue(request, line, door.clock.now(), door.callerOf?.(raw, c.env));
+        const certificate = await issue(request, line, door.clock.now(), caller);
         return answer(certificate, line.authority, { ...limitsAfter(certificate), ...shared });
       } catch (failure) {
-        return failed(failure, shared);
+        return failed(failure, caller, shared);
       }
     });
   }
@@ -123,6 +162,10 @@ export function trustedChains(door: Pick<Door, 'line' | 'chains'>): readonly Pem
   return door.chains?.() ?? [door.line().authority.pem];
 }
 
+function idHeader({ requestId }: Caller = {}): Readonly<Record<string, string>> {
+  return requestId === undefined ? {} : { 'x-request-id': requestId };
+}
+
 function limitsAfter(certificate: Certificate): Readonly<Record<string, string>> {
   return rateLimitHeaders(certificate.draft.admission.states);
 }
@@ -135,12 +178,21 @@ function json(body: string, status = 200): Response {
   return new Response(body, { status, headers: JSON_TYPE });
 }
 
-function observe(door: Door): MiddlewareHandler {
+/** Where no route matched, the middleware's own did. */
+const EVERYTHING = '/*';
+
+function observe(door: Door, callers: WeakMap<Request, Caller>): MiddlewareHandler {
   return async (c, next) => {
-    const { onAnswer } = door;
-    if (onAnswer === undefined) return next();
     const started = performance.now();
+    const caller = door.callerOf?.(c.req.raw, c.env) ?? {};
+    callers.set(c.req.raw, caller);
     await next();
-    onAnswer(c.req.method.toLowerCase(), c.res.status, performance.now() - started);
+    door.onAnswer?.({
+      method: c.req.method.toLowerCase(),
+      status: c.res.status,
+      milliseconds: performance.now() - started,
+      caller,
+      route: () => (routePath(c) === EVERYTHING ? '' : routePath(c)),
+    });
   };
 }

@@ -4,7 +4,7 @@ import type { MiddlewareHandler } from 'hono';
 
 const METHODS = 'GET, POST, HEAD';
 /** What a page may read of an answer beside its body. */
-const EXPOSED = 'RateLimit, RateLimit-Policy, Retry-After';
+const EXPOSED = 'RateLimit, RateLimit-Policy, Retry-After, X-Request-Id';
 
 const HEADERS = 'Accept, Content-Type, X-Requested-With, Authorization';
 

@@ -16,6 +16,7 @@ export function backendGauge(registry: Registry): BackendGauge {
     registers,
     name: 'mayfly_ratelimit_backend_up',
     help: 'Whether Redis answers for the rate limits (1), or they go on without it (0).',
+    aggregator: 'min',
   });
   const changes = new Counter({
     registers,

@@ -12,9 +12,10 @@ import { openFileLog, openMemoryLog } from './file-log.ts';
 import { FileStore } from './file-store.ts';
 import { GENERATIONS_FILE, numberOf } from './generations.ts';
 import { type LogInstance, type LogKeys, partOf } from './log-instance.ts';
-import { treeMetrics } from './log-metrics.ts';
+import { logErrors, treeMetrics } from './log-metrics.ts';
 import type { Logger } from './logger.ts';
 import { openS3Log } from './s3-log.ts';
+import type { ObserveSigner } from './signer-metrics.ts';
 import { witnessesOf } from './witnesses.ts';
 
 export interface BuiltinLogOptions {
@@ -26,6 +27,8 @@ export interface BuiltinLogOptions {
   readonly settings: TransparencySettings;
   /** What the log and its witnesses tell of themselves. */
   readonly registry: Registry;
+  /** Put in front of the log's keys. */
+  readonly through: ObserveSigner;
 }
 
 /** Of the data folder: where the log lies in it whose keys are in `part`. */
@@ -50,7 +53,7 @@ export function originOf(publicUrl: string): string {
 export async function openBuiltinLog(options: BuiltinLogOptions): Promise<OpenLog> {
   const { instance, registry } = options;
   const opened = await logOpener(options)(instance, partOf(instance.logs));
-  treeMetrics(registry, () => opened.reader);
+  treeMetrics(registry, opened);
   return opened;
 }
 
@@ -60,25 +63,30 @@ export type LogOpener = (keys: LogKeys, part: string) => Promise<OpenLog>;
 export function logOpener(given: BuiltinLogOptions): LogOpener {
   const { settings, logger, registry } = given;
   const witnesses = witnessesOf({ settings: settings.witnesses, logger, registry });
-  return (keys, part) => openWherever(given, witnesses, keys, part);
+  const count = logErrors(registry);
+  const onError = (error: unknown): void => {
+    count();
+    logger.error({ err: error }, 'log');
+  };
+  return (keys, part) => openWherever(given, { witnesses, onError }, keys, part);
 }
 
 async function openWherever(
   given: BuiltinLogOptions,
-  witnesses: LogOptions['witnesses'],
+  { witnesses, onError }: Pick<LogOptions, 'witnesses' | 'onError'>,
   keys: LogKeys,
   part: string,
 ): Promise<OpenLog> {
-  const { instance, clock, logger, settings } = given;
+  const { instance, clock, settings, through } = given;
   const s3 = settings.log.kind === 'builtin' ? settings.log.s3 : undefined;
   const number = numberOf(part);
   const options: LogOptions = {
     origin: number === 1 ? given.origin : `${given.origin}/${number}`,
-    signer: keys.logSigner,
-    cosigner: keys.noteSigner,
+    signer: through(keys.logSigner, 'log'),
+    cosigner: through(keys.noteSigner, 'note'),
     clock,
     witnesses,
-    onError: (error) => logger.error({ err: error }, 'log'),
+    onError,
   };
   const { folder } = instance;
   if (s3 !== undefined) {

@@ -21,6 +21,7 @@ import type { Instance, TimestampMaterial } from './instance.ts';
 import type { LogSuccession } from './log-succession.ts';
 import { sha256 } from './native-digest.ts';
 import { nativeRandom as random } from './native-random.ts';
+import type { ObserveSigner } from './signer-metrics.ts';
 
 export interface FacesOptions {
   /** Asked anew each time; the same object as long as nothing has changed. */
@@ -33,6 +34,8 @@ export interface FacesOptions {
   readonly publicUrl: string;
   readonly clock: Clock;
   readonly door: Pick<Door, 'errors' | 'onBug'>;
+  /** Put in front of the key of the timestamp authority. */
+  readonly through: ObserveSigner;
 }
 
 export function facesOf(options: FacesOptions): Face[] {
@@ -97,10 +100,11 @@ function rootsOf({ trusted }: Instance): readonly Bytes[] {
   return roots.filter((root, i) => roots.findIndex((other) => equal(other, root)) === i);
 }
 
-function timestampFaces({ instance, builtin, clock, door }: FacesOptions): Face[] {
+function timestampFaces({ instance, builtin, clock, door, through }: FacesOptions): Face[] {
   let material = instance().timestamp;
   if (material === undefined) return [];
-  const open = ({ signer, chain }: TimestampMaterial): TimestampAuthority => {
+  const open = ({ signer: own, chain }: TimestampMaterial): TimestampAuthority => {
+    const signer = through(own, 'timestamp');
     // The log remembers a time that is surely past, so a clock set back while the process was down shows.
     const after =
       builtin?.reader.opened === true

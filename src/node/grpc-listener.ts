@@ -61,7 +61,7 @@ function translate(
   try {
     const universal = universalRequestFromNodeRequest(request, response, undefined, undefined);
     // The library's own iterator destroys the request when its reader stops early, and an HTTP/1.1 answer with it.
-    const caller = callerOf(universal.header, request.socket.remoteAddress);
+    const caller = callerOf(universal.header, request.socket.remoteAddress, universal.url);
     return {
       ...universal,
       contextValues: createContextValues().set(CALLER, caller),

@@ -1,7 +1,7 @@
 // Log service: an instance that is a log and nothing else: submissions of the configured CAs, reads for everyone, metrics.
 
 import { readFileSync } from 'node:fs';
-import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
+import { Counter, type Registry } from 'prom-client';
 import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Bytes } from '../encoding/bytes.ts';
@@ -11,18 +11,21 @@ import { createLogApp, type LogAppDoor } from '../http/log-app.ts';
 import { submissionRoutes } from '../http/log-submission.ts';
 import { Resubmissions } from '../log/resubmission.ts';
 import { Intake } from '../log/submission.ts';
+import { VERSION } from '../version.ts';
 import { LOG_PATH, openBuiltinLog, originOf } from './builtin-log.ts';
 import { type FetchHandler, listen } from './http-server.ts';
 import { listenerMetrics, listenerOptions, openCapacity, renewal } from './listeners.ts';
 import { ephemeralLogInstance, type LogInstance, openLogInstance } from './log-instance.ts';
 import { type LogMetrics, submissionMetrics } from './log-metrics.ts';
 import type { MayflyOptions } from './mayfly.ts';
+import { createRegistry } from './metrics.ts';
 import { sha256 } from './native-digest.ts';
 import { nativeRandom as random } from './native-random.ts';
 import { nativeVerifier as verifier } from './native-verifier.ts';
 import { connectionOf } from './node-caller.ts';
 import { type LoadSettings, Reload, type ReloadCause } from './reload.ts';
 import { metricsHandler, reachable, schemeOf, urlOf } from './service.ts';
+import { signerMetrics } from './signer-metrics.ts';
 import { hasShownCertificate } from './tls-identity.ts';
 
 export interface LogService {
@@ -75,9 +78,10 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
   const listeners = new Map([['REST', server]] as const);
   const url = urlOf(settings.host, server.port, schemeOf(settings.tls));
   const publicUrl = settings.publicUrl ?? url;
-  const registry = new Registry();
+  const registry = createRegistry(VERSION);
   const origin = originOf(publicUrl);
-  const log = await openBuiltinLog({ instance, origin, clock, logger, settings, registry });
+  const through = signerMetrics(registry);
+  const log = await openBuiltinLog({ instance, origin, clock, logger, settings, registry, through });
   opened.defer(() => log.close());
 
   const resubmissions = new Resubmissions({ log: log.log, signer: instance.logSigner, sha256, clock });
@@ -184,7 +188,6 @@ async function instanceOf({ settings, kind, ephemeral }: MayflyOptions): Promise
 }
 
 function metricsOf(registry: Registry): LogMetrics & Pick<LogAppDoor, 'onAnswer'> {
-  collectDefaultMetrics({ register: registry });
   const requests = new Counter({
     registers: [registry],
     name: 'http_requests_total',

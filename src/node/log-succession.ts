@@ -52,7 +52,7 @@ export class LogSuccession implements Log {
     const open = logOpener(options);
     const generation = lastOf(instance);
     const succession = new LogSuccession(options, open, await open(instance, generation.part), generation);
-    treeMetrics(registry, () => succession.reader);
+    treeMetrics(registry, succession);
     try {
       for (const earlier of instance.logs.slice(0, -1)) await succession.#retire(earlier, instance);
     } catch (error) {
@@ -72,6 +72,11 @@ export class LogSuccession implements Log {
 
   get ready(): boolean {
     return this.#current.ready;
+  }
+
+  /** As OpenLog.size, of the log that takes entries. */
+  get size(): number {
+    return this.#current.size;
   }
 
   /** When the log that takes entries was made; undefined for the first. */

@@ -4,9 +4,9 @@ import { type Logger, pino } from 'pino';
 
 export type { Logger };
 
-export function createLogger(): Logger {
+export function createLogger(level = 'info'): Logger {
   return pino(
-    { base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ dest: 2, sync: true }),
   );
 }

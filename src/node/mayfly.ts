@@ -19,21 +19,27 @@ import { isFrozen, trustOf } from '../trust-in-force.ts';
 import { VERSION } from '../version.ts';
 import { openAdmission } from './admission.ts';
 import { originOf } from './builtin-log.ts';
+import { caMetrics } from './ca-metrics.ts';
 import { caAt, existingCa, firstLine } from './existing-ca.ts';
 import { facesOf } from './faces.ts';
 import { NodeFetcher } from './fetcher.ts';
 import { inClusterCredentials } from './in-cluster.ts';
 import { ephemeralInstance, type Instance, openInstance } from './instance.ts';
+import { issuerMetrics } from './issuer-metrics.ts';
 import { openCapacity } from './listeners.ts';
 import type { Logger } from './logger.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { sha256 } from './native-digest.ts';
 import { nativeRandom as random } from './native-random.ts';
 import { nativeVerifier as verifier } from './native-verifier.ts';
-import { callerReader } from './node-caller.ts';
+import { type CallerReader, callerReader } from './node-caller.ts';
+import { openTracing } from './open-tracing.ts';
 import { openOversight } from './oversight.ts';
 import { type LoadSettings, Reload, type ReloadCause } from './reload.ts';
+import { idsIn, requestLogOf } from './request-log.ts';
 import { Rotation } from './rotation.ts';
+import { signerMetrics } from './signer-metrics.ts';
+import { tracedAnswer, tracedCall } from './tracing.ts';
 import { openTransparency } from './transparency.ts';
 
 export interface MayflyOptions {
@@ -49,6 +55,7 @@ export interface Mayfly {
   readonly app: Hono;
   /** What other protocols' routes stand on. */
   readonly door: Door;
+  readonly callers: CallerReader;
   readonly metrics: Metrics;
   /** Those in force. */
   settings(): Settings;
@@ -85,46 +92,57 @@ export async function openMayfly(
   if (settings.frozen !== undefined && settings.frozen.size > 0)
     logger.warn({ frozen: [...settings.frozen] }, 'no certificates for frozen issuers');
   const types = new WeakMap<Issuer, string>(); // of requests under way, too, whose entry is configured no more
-  const metrics = createMetrics(
-    VERSION,
-    () => rotation.instance.authority,
-    (issuer) => types.get(issuer) ?? '',
-  );
+  const metrics = createMetrics(VERSION, (issuer) => types.get(issuer) ?? '');
+  const { registry } = metrics;
+  const through = signerMetrics(registry);
+  caMetrics(registry, () => {
+    const { authority, timestamp } = rotation.instance;
+    return { ca: authority.chain, timestamp: timestamp?.chain };
+  });
   const { log, builtin, external, renewal } = await openTransparency({
     settings,
     instance: running,
     origin: originOf(publicUrl),
     clock,
     logger,
-    registry: metrics.registry,
+    registry,
+    through,
   });
   await using opened = new AsyncDisposableStack(); // closes the log when a later part cannot be opened
   opened.defer(async () => builtin?.close());
   const oversight = await openOversight(settings, { logger, metrics });
   opened.defer(() => oversight.close());
-  const admission = await openAdmission(settings, { logger, registry: metrics.registry });
+  const admission = await openAdmission(settings, { logger, registry });
   opened.defer(() => admission.close());
-  const capacity = openCapacity(settings, logger, metrics.registry);
-  const callers = callerReader(settings);
-  const keysets = new IssuerKeys({
+  const capacity = openCapacity(settings, logger, registry);
+  const tracing = await openTracing(settings.tracing, process.env, logger);
+  opened.defer(async () => tracing?.close());
+  const callers = callerReader(settings, tracing);
+  const requestLog = requestLogOf(logger);
+  const issuersInForce = (): Issuer[] => inForce.settings.issuers.map(({ issuer }) => issuer);
+  const countFetch = issuerMetrics({ registry, clock, health: () => keysets.health(issuersInForce()) });
+  const keysets: IssuerKeys = new IssuerKeys({
     fetcher: new NodeFetcher(),
     clock,
-    credentials: inClusterCredentials(
-      () => inForce.settings.issuers.map(({ issuer }) => issuer),
-      (issuer) => types.get(issuer) === 'kubernetes',
-    ),
+    credentials: inClusterCredentials(issuersInForce, (issuer) => types.get(issuer) === 'kubernetes'),
     observe: (issuer, fault) => {
+      countFetch(issuer, fault);
       if (fault !== undefined)
         logger.warn({ issuer: issuer.name, fault: fault.message }, "an issuer's keys could not be fetched");
     },
   });
-  let inUse = { authority: running.authority, profile: compileProfile(running.authority) };
+  const inUseOf = (given: Authority) => {
+    const authority = { ...given, signer: through(given.signer, 'ca') };
+    return { given, authority, profile: compileProfile(authority) };
+  };
+  let inUse = inUseOf(running.authority);
   const lineUnder = (current: Settings): Line => ({
     trust: trustOf(current),
     keysets,
     keyPolicy: { allowed: AlgorithmAllowList.parse(current.clientSigningAlgorithms), verifier, sha256 },
     ...admission.under(current),
-    ...inUse,
+    authority: inUse.authority,
+    profile: inUse.profile,
     log,
     random,
     audit: oversight,
@@ -153,25 +171,26 @@ export async function openMayfly(
       renew();
     },
     logger,
-    registry: metrics.registry,
+    registry,
   });
-  const rotation = new Rotation({
+  const rotation: Rotation = new Rotation({
     running,
     open: (before) => instanceOf(options, before),
     async adopt(next) {
       const { authority } = next;
-      if (authority !== inUse.authority) {
-        inUse = { authority, profile: compileProfile(authority) };
+      if (authority !== inUse.given) {
+        inUse = inUseOf(authority);
         adopt(stateOf(inForce.settings));
       }
       await builtin?.follow(next);
     },
     clock,
     logger,
-    registry: metrics.registry,
+    registry,
   });
   opened.defer(() => rotation.close());
-  const onBug = (cause: unknown): void => logger.error({ err: cause }, 'answered with 500');
+  const onBug: Door['onBug'] = (cause, caller = {}) =>
+    logger.error({ ...idsIn(caller), err: cause }, 'answered with 500');
   let draining = false;
   const door: Door = {
     line: () => inForce.line,
@@ -186,10 +205,23 @@ export async function openMayfly(
     get errors() {
       return inForce.settings.errors;
     },
-    onAnswer: metrics.onAnswer,
+    onAnswer(answer) {
+      metrics.onAnswer(answer);
+      requestLog?.answered(answer);
+      answer.caller.trace?.end(tracedAnswer(answer));
+    },
+    calls: {
+      started: metrics.calls.started,
+      handled(method, code, milliseconds, caller) {
+        metrics.calls.handled(method, code, milliseconds, caller);
+        requestLog?.handled(method, code, milliseconds, caller);
+        caller.trace?.end(tracedCall(method, code, caller));
+      },
+    },
     onBug,
-    onUnavailable({ code, reason, cause }) {
-      if (code !== 'overloaded') logger.warn({ reason, err: cause }, 'answered with 503'); // a flood is told elsewhere
+    onUnavailable({ code, reason, cause }, caller = {}) {
+      if (code === 'overloaded') return; // a flood is told elsewhere
+      logger.warn({ ...idsIn(caller), reason, err: cause }, 'answered with 503');
     },
   };
   const issuers = (): Settings['issuers'] => inForce.settings.issuers;
@@ -201,6 +233,7 @@ export async function openMayfly(
     publicUrl,
     clock,
     door,
+    through,
   });
   const { explainBearers } = settings;
   if (explainBearers.length > 0)
@@ -211,6 +244,7 @@ export async function openMayfly(
   return {
     app,
     door,
+    callers,
     metrics,
     settings: () => inForce.settings,
     reload: (load, cause) => reload.run(load, cause),

@@ -2,43 +2,26 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Observer, Trail } from '../audit.ts';
-import type { Authority } from '../certificate/authority.ts';
+import type { Answer, CallObserver } from '../http/app.ts';
 import { problemOf } from '../http/failure.ts';
 import type { Issuer } from '../token/issuer.ts';
+import { grpcMetrics } from './grpc-metrics.ts';
 
 export interface Metrics extends Observer {
+  readonly calls: CallObserver;
   /** For the parts of an instance that have metrics of their own. */
   readonly registry: Registry;
-  onAnswer(method: string, status: number, milliseconds: number): void;
+  onAnswer(answer: Pick<Answer, 'method' | 'status' | 'milliseconds'>): void;
   readonly contentType: string;
   text(): Promise<string>;
 }
 
 const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** `authority` gives the CA in force, and `typeOf` the configured type of an issuer. */
-export function createMetrics(
-  version: string,
-  authority: () => Authority,
-  typeOf: (issuer: Issuer) => string,
-): Metrics {
-  const registry = new Registry();
+/** `typeOf` gives the configured type of an issuer. */
+export function createMetrics(version: string, typeOf: (issuer: Issuer) => string): Metrics {
+  const registry = createRegistry(version);
   const registers = [registry];
-  collectDefaultMetrics({ register: registry });
-  new Gauge({
-    registers,
-    name: 'fulcio_build_info',
-    help: 'Version that runs.',
-    labelNames: ['version'],
-  }).set({ version }, 1);
-  new Gauge({
-    registers,
-    name: 'mayfly_ca_not_after_seconds',
-    help: 'Unix time at which the first certificate of the CA chain expires.',
-    collect() {
-      this.set(authority().notAfter / 1000);
-    },
-  });
   const issued = new Counter({ registers, name: 'fulcio_new_certs', help: 'Certificates issued.' });
   const requests = new Counter({
     registers,
@@ -75,9 +58,10 @@ export function createMetrics(
 
   return {
     registry,
+    calls: grpcMetrics(registry),
     contentType: registry.contentType,
     text: () => registry.metrics(),
-    onAnswer(method, status, milliseconds) {
+    onAnswer({ method, status, milliseconds }) {
       const labels = labelled(METHODS.has(method) ? method : 'other', status);
       labels.requests.inc();
       labels.latency.observe(milliseconds / 1000);
@@ -91,6 +75,30 @@ export function createMetrics(
       issuance.inc({ ...labels, result, reason });
     },
   };
+}
+
+/** What any process tells of itself, whatever its role. */
+export function createRegistry(version: string): Registry {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  new Gauge({
+    registers,
+    name: 'fulcio_build_info',
+    help: 'Version that runs.',
+    labelNames: ['version'],
+    aggregator: 'first',
+  }).set({ version }, 1);
+  new Gauge({
+    registers,
+    name: 'mayfly_clock_step_seconds',
+    help: 'How far the clock has been set forward (or, below zero, back) since the process started.',
+    aggregator: 'max',
+    collect() {
+      this.set((Date.now() - performance.timeOrigin - performance.now()) / 1000);
+    },
+  });
+  return registry;
 }
 
 interface Children {

@@ -1,6 +1,6 @@
 // Oversight: everything that is told of each decision: the audit lines, the log of the process, the metrics.
 
-import type { Registry } from 'prom-client';
+import { Gauge, type Registry } from 'prom-client';
 import type { Audit, Observer, Trail } from '../audit.ts';
 import type { Settings } from '../config/settings.ts';
 import { admissionMetrics } from './admission-metrics.ts';
@@ -27,9 +27,17 @@ export async function openOversight(
     for (const other of others) other.record(trail, failure);
   };
   if (settings === undefined) return { record: tell, close: async () => {} };
+  const up = new Gauge({
+    registers: [metrics.registry],
+    name: 'mayfly_audit_up',
+    help: 'Whether audit lines arrive (1), or are lost (0).',
+    aggregator: 'min',
+  });
+  up.set(1);
   const log = new AuditLog(await openSink(settings), {
     ...settings,
     onState(arriving, cause) {
+      up.set(arriving ? 1 : 0);
       if (arriving) logger.info('audit lines are written again');
       else logger.error({ err: cause }, 'audit lines cannot be written');
     },

@@ -41,11 +41,13 @@ export class Reload {
       registers,
       name: 'mayfly_config_last_reload_success',
       help: '1 when the configuration in force is the one that was read last, 0 when that was refused.',
+      aggregator: 'min',
     });
     this.#timestamp = new Gauge({
       registers,
       name: 'mayfly_config_last_reload_timestamp_seconds',
       help: 'Unix time at which the configuration in force was read.',
+      aggregator: 'min',
     });
     this.#succeed();
   }

@@ -4,16 +4,14 @@ import { compressionGzip } from '@connectrpc/connect-node';
 import { Hono } from 'hono';
 import type { Settings } from '../config/settings.ts';
 import { grpcFace } from '../grpc/face.ts';
-import type { Door } from '../http/app.ts';
 import { grpcListener } from './grpc-listener.ts';
 import { type GrpcServer, listenGrpc } from './grpc-server.ts';
 import { type FetchHandler, listen } from './http-server.ts';
 import type { Listener } from './listener.ts';
 import { type ListenerName, listenerMetrics, listenerOptions, renewal } from './listeners.ts';
 import type { Logger } from './logger.ts';
-import { type MayflyOptions, openMayfly } from './mayfly.ts';
+import { type Mayfly, type MayflyOptions, openMayfly } from './mayfly.ts';
 import type { Metrics } from './metrics.ts';
-import { callerReader } from './node-caller.ts';
 import type { LoadSettings, ReloadCause } from './reload.ts';
 
 export interface Service {
@@ -53,7 +51,7 @@ export async function startService(options: MayflyOptions): Promise<Service> {
   );
   opened.defer(() => mayfly.close());
   answer = mayfly.app.fetch;
-  const grpc = await grpcServer(settings, mayfly.door, logger);
+  const grpc = await grpcServer(settings, mayfly, logger);
   opened.defer(() => grpc.close());
   listeners.set('gRPC', grpc);
   listenerMetrics(mayfly.metrics.registry, listeners, mayfly.settings);
@@ -81,12 +79,16 @@ export async function startService(options: MayflyOptions): Promise<Service> {
 }
 
 /** Throws an Error with a sentence when the certificate or the key cannot be used. */
-async function grpcServer(settings: Settings, door: Door, logger: Logger): Promise<GrpcServer> {
+async function grpcServer(
+  settings: Settings,
+  { door, callers }: Pick<Mayfly, 'door' | 'callers'>,
+  logger: Logger,
+): Promise<GrpcServer> {
   const { host, grpcPort } = settings;
   const face = grpcFace(door, [compressionGzip]);
   const onLost = (cause: unknown): void =>
     logger.debug({ err: cause }, 'a gRPC answer did not reach its client');
-  const listener = grpcListener(face, onLost, callerReader(settings).of);
+  const listener = grpcListener(face, onLost, callers.of);
   return listenGrpc(listener, host, grpcPort, listenerOptions(settings, 'gRPC', logger));
 }
 

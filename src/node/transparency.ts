@@ -8,6 +8,7 @@ import { externalLogs, type KnownExternalLog } from './external-logs.ts';
 import type { LogInstance } from './log-instance.ts';
 import { LogSuccession } from './log-succession.ts';
 import type { Logger } from './logger.ts';
+import type { ObserveSigner } from './signer-metrics.ts';
 
 export interface Transparency {
   /** Undefined where certificates are issued without SCT. */
@@ -30,6 +31,8 @@ export interface TransparencyOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: Registry;
+  /** Put in front of the log's keys. */
+  readonly through: ObserveSigner;
 }
 
 export async function openTransparency(options: TransparencyOptions): Promise<Transparency> {

@@ -25,7 +25,10 @@ export interface WitnessesOptions {
 export function witnessesOf({ settings, logger, registry }: WitnessesOptions): (() => Witnesses) | undefined {
   if (settings.length === 0) return undefined;
   const known = settings.map(({ key, ...rest }) => ({ ...rest, key: readCosignerKey(sha256, key) }));
-  const count = witnessMetrics(registry);
+  const count = witnessMetrics(
+    registry,
+    settings.map(({ name }) => name),
+  );
   return () =>
     new Witnesses({
       witnesses: known.map((one) => new Witness({ ...one, poster: fetchPoster, verifier: nativeVerifier })),
@@ -47,7 +50,7 @@ function tell(logger: Logger, { name, result, size, error }: WitnessReport): voi
   else logger.warn({ witness: name, size, result, err: error }, 'a witness did not cosign');
 }
 
-function witnessMetrics(registry: Registry): (report: WitnessReport) => void {
+function witnessMetrics(registry: Registry, names: readonly string[]): (report: WitnessReport) => void {
   const requests = new Counter({
     registers: [registry],
     name: 'mayfly_witness_requests_total',
@@ -59,13 +62,16 @@ function witnessMetrics(registry: Registry): (report: WitnessReport) => void {
     name: 'mayfly_witness_cosigned_size',
     help: 'Entries of the newest tree that a witness has cosigned.',
     labelNames: ['witness'],
+    aggregator: 'max',
   });
   const time = new Gauge({
     registers: [registry],
     name: 'mayfly_witness_cosigned_timestamp_seconds',
-    help: 'Unix time at which a witness cosigned last.',
+    help: 'Unix time at which a witness cosigned last; 0 before it did.',
     labelNames: ['witness'],
+    aggregator: 'max',
   });
+  for (const witness of names) time.set({ witness }, 0); // one that never answers has to show
   return (report) => {
     requests.inc({ witness: report.name, result: report.result });
     if (report.result !== 'cosigned') return;

@@ -29,11 +29,11 @@ export interface FacesOptions {
 }
 
 export function facesOf(options: FacesOptions): Face[] {
-  const { settings, instance, builtin, clock, onBug } = options;
+  const { settings, instance, builtin, onBug } = options;
   const { errors } = settings;
   const material = materialOf(options);
   const metrics = new Hono();
-  metrics.get('/metrics', async () => metricsText(instance.authority, builtin, clock.now()));
+  metrics.get('/metrics', async () => metricsText(instance.authority, builtin));
   return [
     ...(builtin === undefined ? [] : [logFace(builtin, options)]),
     ...timestampFaces(options),

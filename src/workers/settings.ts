@@ -87,7 +87,7 @@ export function secretsIn(settings: Settings): readonly string[] {
 }
 
 /** What the file asks for and Workers do not have. */
-function unavailable({ limits, ca, audit, issuers }: Settings): Mistake[] {
+function unavailable({ limits, ca, audit, tracing, issuers }: Settings): Mistake[] {
   const messages: (readonly [path: string, message: string] | undefined)[] = [
     limits.backend === 'redis'
       ? ['rate-limits.backend', 'is not used on Workers, where limits live in Durable Objects']
@@ -96,6 +96,10 @@ function unavailable({ limits, ca, audit, issuers }: Settings): Mistake[] {
     audit?.file === undefined
       ? undefined
       : ['audit.file', 'is not written on Workers: the lines go to Workers Logs'],
+    tracing && [
+      'tracing',
+      'is not read on Workers: the platform sends traces itself (observability in wrangler.jsonc)',
+    ],
     audit?.required === true
       ? ['audit.required', 'cannot be kept on Workers: nobody says whether a line has arrived']
       : undefined,

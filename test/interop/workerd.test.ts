@@ -187,8 +187,8 @@ describe('the log', () => {
 
   it('tells what is true of the deployment as metrics', async () => {
     const metrics = (await get(edge.url, '/metrics')).toString();
-    expect(metrics).toContain('mayfly_log_published_entries 271\n');
-    expect(metrics).toMatch(/mayfly_log_checkpoint_age_seconds \d/);
+    expect(metrics).toContain('mayfly_log_tree_size 271\n');
+    expect(metrics).toMatch(/mayfly_log_tree_timestamp_seconds \d/);
   });
 
   it('does not take over a bucket that shows more than it knows', async () => {

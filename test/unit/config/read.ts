@@ -36,6 +36,7 @@ const files: Readonly<Record<string, string>> = {
   'key.pem': KEY,
   'a.token': 'first-token-of-a-log\nsecond-token-of-a-log\n',
   'short.token': 'secret\n',
+  'headers.txt': 'Authorization: Bearer a b\n\nx-scope:ca \n',
   'log.pem':
     '-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n-----END PUBLIC KEY-----\n',
 };

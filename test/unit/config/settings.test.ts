@@ -12,6 +12,7 @@ const DEFAULTS = {
   grpcPort: 5554,
   metricsHost: '127.0.0.1',
   metricsPort: 2112,
+  logLevel: 'info',
   drainDelayMs: 0,
   data: './mayfly-data',
   role: 'all',
@@ -82,6 +83,8 @@ grpc-tls-key: key.pem
 tls: { certificate: ca.pem, key: key.pem, client-ca: ca.pem }
 pressure: { connections: 5, queue: 6, header-timeout: 1s, request-timeout: 2s, idle-timeout: 3s }
 metrics-port: 9090
+log-level: debug
+tracing: { endpoint: 'http://127.0.0.1:4318', sample-ratio: 0.5, headers: { file: headers.txt } }
 drain-delay: 1m30s
 data: /var/lib/mayfly
 log: { url: https://log.example/2027, public-key: { file: log.pem } }
@@ -130,6 +133,12 @@ rate-limits:
         idleTimeoutMs: 3_000,
       },
       metricsPort: 9090,
+      logLevel: 'debug',
+      tracing: {
+        endpoint: 'http://127.0.0.1:4318',
+        sampleRatio: 0.5,
+        headers: { Authorization: 'Bearer a b', 'x-scope': 'ca' },
+      },
       drainDelayMs: 90_000,
       data: '/var/lib/mayfly',
       role: 'all',
@@ -264,6 +273,18 @@ describe('mistakes', () => {
     [
       'ca: {chain: x, passphrase-file: y, pkcs11: {module: m, token: t, pin-file: p, key-label: k}}',
       ['1 ca: takes passphrase-file beside key only'],
+    ],
+    ['log-level: loud', ['1 log-level: takes one of debug, info, warn, error']],
+    [
+      'tracing: {endpoint: "127.0.0.1:4318", sample-ratio: 2}',
+      [
+        '1 tracing.endpoint: takes a URL that begins with https:// or http://',
+        '1 tracing.sample-ratio: takes a number from 0 to 1',
+      ],
+    ],
+    [
+      'tracing: {endpoint: "http://127.0.0.1:4318", headers: {file: short.token}}',
+      ['1 tracing.headers.file: takes a file with a header on each line, such as X-Api-Key: SECRET'],
     ],
     ['errors: quiet', ['1 errors: takes one of helpful, terse']],
     ['client-signing-algorithms: []', ['1 client-signing-algorithms: needs at least one algorithm']],
