@@ -38,6 +38,7 @@ export const fulcioOtherName = oid(`${fulcioArc}.7`);
 export const fulcioExtension = (n: number): Oid => oid(`${fulcioArc}.${n}`);
 
 // Public keys (RFC 3279, RFC 5480, RFC 8410)
+export const extensionRequest = oid('1.2.840.113549.1.9.14');
 export const ecPublicKey = oid('1.2.840.10045.2.1');
 export const curveP256 = oid('1.2.840.10045.3.1.7');
 export const curveP384 = oid('1.3.132.0.34');

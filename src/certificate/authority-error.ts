@@ -18,7 +18,8 @@ export type AuthorityErrorCode =
   | 'link_broken'
   | 'key_mismatch'
   | 'key_weak'
-  | 'signer_failed';
+  | 'signer_failed'
+  | 'request_unusable';
 
 /** The message is one sentence: what is wrong with which certificate, and what would be accepted. */
 export class AuthorityError extends Error {

@@ -70,9 +70,9 @@ export async function createRoot(name: CaName, signer: Signer, creation: Creatio
   return signed(certificate, subject, signer);
 }
 
-/** An issuing CA for code signing under `parent`: pathLenConstraint 0; it never outlives the parent. */
+/** An issuing CA for code signing under `parent`: pathLenConstraint 0; it never outlives the parent. `name` may be a DER Name. */
 export async function createIntermediate(
-  name: CaName,
+  name: CaName | Bytes,
   publicKey: Bytes,
   parent: Parent,
   creation: Creation,
@@ -98,14 +98,15 @@ export async function createTimestampCertificate(
 }
 
 function underParent(
-  name: CaName,
+  name: CaName | Bytes,
   publicKey: Bytes,
   parent: Parent,
   creation: Creation,
   extensions: readonly Extension[],
 ): Promise<Bytes> {
   const above = readCaCertificate(parent.certificate);
-  const certificate = template(encodeName(name), publicKey, INTERMEDIATE_DAYS, above.notAfter, creation);
+  const subject = name instanceof Uint8Array ? name : encodeName(name);
+  const certificate = template(subject, publicKey, INTERMEDIATE_DAYS, above.notAfter, creation);
   certificate.extensions = [...extensions, subjectKeyIdentifier(publicKey, creation.sha256)];
   if (above.keyIdentifier !== undefined) {
     certificate.extensions.push(authorityKeyIdentifier(above.keyIdentifier));
@@ -153,7 +154,7 @@ function serialNumber(random: Random): bigint {
 }
 
 /** Name with one attribute in each RDN: pushed to pkijs both would share one. */
-function encodeName({ organization, commonName }: CaName): Bytes {
+export function encodeName({ organization, commonName }: CaName): Bytes {
   const attributes = [
     [oid.organizationName, organization],
     [oid.commonName, commonName],

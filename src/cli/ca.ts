@@ -5,19 +5,32 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { printable } from '../certificate/plain-words.ts';
+import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
 import { decodePem } from '../encoding/pem.ts';
+import { settingsAt } from '../node/existing-ca.ts';
+import { readGenerations, signsAt } from '../node/generations.ts';
+import { chainFilesOf, KEY_PLACE } from '../node/instance.ts';
 import { isEncrypted } from '../node/key-file.ts';
+import { csrCommand } from './ca-csr.ts';
+import { importCommand } from './ca-import.ts';
+import { initCommand } from './ca-init.ts';
 import { rotateCommand } from './ca-rotate.ts';
+import { signCommand } from './ca-sign.ts';
 import { describeCa, factsOfCa } from './ca-words.ts';
 import { loadSettings, type ServeFlags } from './options.ts';
 import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
+import { factsOf, linesOf } from './rotation-words.ts';
 
 export function caCommand(): Command {
   return new Command('ca')
     .description('the certificate authority of an instance')
     .addCommand(showCommand())
-    .addCommand(rotateCommand());
+    .addCommand(rotateCommand())
+    .addCommand(initCommand())
+    .addCommand(csrCommand())
+    .addCommand(signCommand())
+    .addCommand(importCommand());
 }
 
 interface ShowFlags extends JsonFlag {
@@ -38,11 +51,16 @@ function showCommand(): Command {
   );
 }
 
-function show({ config, data }: ShowFlags): Outcome {
+async function show({ config, data }: ShowFlags): Promise<Outcome> {
   const flags: ServeFlags = { ...(config !== undefined && { config }), ...(data !== undefined && { data }) };
   const { settings } = loadSettings(flags);
-  const chain = chainFiles(settings).flatMap(certificatesIn);
-  const keys = keysOf(settings);
+  const now = systemClock.now();
+  const generations = await readGenerations(settings.data);
+  const current = signsAt(generations.ca, now).part;
+  const rotated = generations.ca.length > 1;
+  const chain = chainFiles(settings, rotated ? current : undefined).flatMap(certificatesIn);
+  const keys = keysOf(settings, rotated ? current : undefined);
+  const facts = factsOf(generations, 'ca', now);
   const expired = chain.some((one) => factsOfCa(one).daysLeft < 0);
   return {
     lines: [
@@ -50,13 +68,16 @@ function show({ config, data }: ShowFlags): Outcome {
       '',
       'Keys:',
       ...keys.map(({ place, state }) => `  ${printable(place)}  ${WORDS[state]}`),
+      ...(rotated ? ['', 'Generations, oldest first:', ...linesOf(facts)] : []),
     ],
-    object: { ok: !expired, chain: chain.map(factsOfCa), keys },
+    object: { ok: !expired, chain: chain.map(factsOfCa), keys, ...(rotated && { generations: facts }) },
     exitCode: expired ? EXIT_FOUND_WRONG : 0,
   };
 }
 
-function chainFiles({ ca, data }: Settings): readonly string[] {
+/** `part` is the generation in force, once there has been another. */
+function chainFiles({ ca, data }: Settings, part: string | undefined): readonly string[] {
+  if (part !== undefined) return chainFilesOf(data, part);
   if (ca !== undefined) return [ca.chain];
   const files = ['intermediate.pem', 'root.pem'].map((name) => join(data, 'ca', name));
   const [first = ''] = files;
@@ -67,7 +88,14 @@ function chainFiles({ ca, data }: Settings): readonly string[] {
   return files;
 }
 
-function keysOf({ ca, data }: Settings): readonly Key[] {
+function keysOf({ ca, data }: Pick<Settings, 'ca' | 'data'>, part: string | undefined): readonly Key[] {
+  if (part !== undefined && part !== 'ca' && part !== 'ca-1') {
+    const place = join(data, part, KEY_PLACE);
+    if (!existsSync(place))
+      return ['intermediate.key', 'root.key'].map((name) => keyAt(join(data, part, name)));
+    const elsewhere = settingsAt('', read(place));
+    return keysOf({ ca: elsewhere, data }, undefined);
+  }
   if (ca === undefined) return ['intermediate.key', 'root.key'].map((name) => keyAt(join(data, 'ca', name)));
   if ('pkcs11' in ca) {
     const { token, keyLabel } = ca.pkcs11;

@@ -2,7 +2,7 @@
 
 import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, InvalidArgumentError } from 'commander';
 import { base64 } from '../encoding/bytes.ts';
 import { parsePublicKey } from '../key/public-key.ts';
 import type { FsckReport } from '../log/fsck.ts';
@@ -10,13 +10,15 @@ import { logFolderOf } from '../node/builtin-log.ts';
 import { systemDisk } from '../node/disk.ts';
 import { type FolderFsckOptions, fsckDisk, fsckFolder } from '../node/file-fsck.ts';
 import { FolderInUse } from '../node/file-lock.ts';
+import { partOf } from '../node/generations.ts';
 import { readKey } from './log-access.ts';
 import { findingLines } from './log-findings.ts';
-import { type KeyFlags, logKeysOf } from './log-keys.ts';
+import { type KeyFlags, logKeysOf, logPartOf } from './log-keys.ts';
 import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
 import { ProgressLine } from './progress.ts';
 
 interface FsckFlags extends JsonFlag, KeyFlags {
+  log?: number;
   key?: string;
 }
 
@@ -24,6 +26,11 @@ export function fsckCommand(): Command {
   const command = new Command('fsck')
     .description('recompute all that is stored of a log; changes nothing')
     .option('--data <dir>', 'folder of keys and log', './mayfly-data')
+    .option(
+      '--log <number>',
+      'an earlier log: 1 is the first (default: the one that takes entries)',
+      logNumber,
+    )
     .option('--key <file>', 'PEM public key of the log (default: that of the private key in the folder)')
     .option('--key-passphrase-file <file>', 'file whose first line decrypts the keys in the folder');
   return addOutcome(command, 'all is well', 'something is wrong').action((flags: FsckFlags) =>
@@ -31,14 +38,20 @@ export function fsckCommand(): Command {
   );
 }
 
+function logNumber(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('logs are numbered from 1');
+  return Number(text);
+}
+
 async function check(flags: FsckFlags): Promise<Outcome> {
-  const folder = logFolderOf(flags.data);
+  const part = flags.log === undefined ? await logPartOf(flags.data) : partOf('log', flags.log);
+  const folder = logFolderOf(flags.data, part);
   if (!existsSync(folder))
     throw new Error(
       `there is no log in ${flags.data}; one that is kept in a bucket is checked with: mayfly log verify URL`,
     );
   const progress = new ProgressLine('entries checked');
-  const keys = flags.key === undefined ? await logKeysOf(flags) : undefined;
+  const keys = flags.key === undefined ? await logKeysOf(flags, part) : undefined;
   const publicKey = keys?.log ?? parsePublicKey(readKey(flags.key ?? ''));
   const options = { folder, publicKey, noteKey: keys?.note, submissions: true, onProgress: progress.tell };
   let report: FsckReport;

@@ -11,7 +11,7 @@ import { logFolderOf } from '../node/builtin-log.ts';
 import { isMissing } from '../node/disk.ts';
 import { sha256 } from '../node/native-digest.ts';
 import { accessLog } from './log-access.ts';
-import { type KeyFlags, logKeysOf } from './log-keys.ts';
+import { type KeyFlags, logKeysOf, logPartOf } from './log-keys.ts';
 import { addOutcome, type JsonFlag, type Outcome, tell } from './outcome.ts';
 
 interface KeyCommandFlags extends JsonFlag, KeyFlags {
@@ -70,12 +70,12 @@ async function atUrl(url: string): Promise<Shown> {
 
 async function inFolder(flags: KeyCommandFlags): Promise<Shown> {
   const keys = await logKeysOf(flags);
-  return { origin: flags.origin ?? nameIn(flags.data), key: keys.log.spki, noteKey: keys.note.spki };
+  return { origin: flags.origin ?? (await nameIn(flags.data)), key: keys.log.spki, noteKey: keys.note.spki };
 }
 
-function nameIn(data: string): string | undefined {
+async function nameIn(data: string): Promise<string | undefined> {
   try {
-    return readFileSync(join(logFolderOf(data), 'identity'), 'utf8').split('\n')[0];
+    return readFileSync(join(logFolderOf(data, await logPartOf(data)), 'identity'), 'utf8').split('\n')[0];
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw error;

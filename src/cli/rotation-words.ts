@@ -49,7 +49,7 @@ export function addRotation(command: Command): Command {
     .option('--discard', 'take back what was made and has not begun');
 }
 
-function duration(text: string): number {
+export function duration(text: string): number {
   const milliseconds = parseDuration(text);
   if (milliseconds === undefined) throw new InvalidArgumentError('a time span is written as 90s, 24h or 7d');
   return milliseconds;

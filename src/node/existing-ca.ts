@@ -52,13 +52,18 @@ export type KeyPlace = z.output<typeof place>;
 
 /** The CA with that chain file, whose key is where the JSON says. Throws an Error with a sentence. */
 export function caAt(chain: string, json: string): ExistingCa {
+  return existingCa(settingsAt(chain, json));
+}
+
+/** The same as settings. */
+export function settingsAt(chain: string, json: string): CaSettings {
   let read: KeyPlace;
   try {
     read = place.parse(JSON.parse(json));
   } catch (cause) {
     throw new Error(`beside ${chain} it says where its key is, and that is damaged`, { cause });
   }
-  return existingCa(withChain(chain, read));
+  return withChain(chain, read);
 }
 
 function withChain(chain: string, read: KeyPlace): CaSettings {

@@ -149,6 +149,11 @@ export function trustedUntil(
   return instantOf(Math.min(distrusted, retired));
 }
 
+/** The part's name by its number. */
+export function partOf(kind: PartKind, number: number): string {
+  return number === 1 ? kind : `${kind}-${number}`;
+}
+
 /** The number in a part's name; 1 for the first. */
 export function numberOf(part: string): number {
   return Number(/-(\d+)$/.exec(part)?.[1] ?? 1);

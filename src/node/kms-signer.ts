@@ -78,6 +78,16 @@ async function versionOf(publicKey: KeyObject, options: TransitOptions): Promise
   throw new Error(`no version of the key ${options.key} at ${options.url} is the one of the CA certificate`);
 }
 
+/** SubjectPublicKeyInfo of the newest version of the key. Rejects as openTransitSigner. */
+export async function transitPublicKey(options: Omit<TransitOptions, 'publicKey'>): Promise<Bytes> {
+  const { data } = await ask(`keys/${encodeURIComponent(options.key)}`, keys, options);
+  const newest = Math.max(...Object.keys(data.keys).map(Number));
+  const { public_key: text = '' } = data.keys[String(newest)] ?? {};
+  const spki = text.startsWith('-----') ? pemToSpki(text) : ed25519ToSpki(text);
+  if (spki === undefined) throw new Error(`the key ${options.key} at ${options.url} has no public key`);
+  return new Uint8Array(spki);
+}
+
 function pemToSpki(text: string): Buffer | undefined {
   try {
     return createPublicKey(text).export({ format: 'der', type: 'spki' });
@@ -91,7 +101,12 @@ const ED25519 = Buffer.from('302a300506032b6570032100', 'hex');
 const ed25519ToSpki = (text: string): Buffer => Buffer.concat([ED25519, Buffer.from(text, 'base64')]);
 
 /** Signing changes nothing, so what failed on the way or on their side is asked once more, within the time. */
-async function ask<T>(path: string, shape: z.ZodType<T>, options: TransitOptions, body?: object): Promise<T> {
+async function ask<T>(
+  path: string,
+  shape: z.ZodType<T>,
+  options: Omit<TransitOptions, 'publicKey'>,
+  body?: object,
+): Promise<T> {
   const signal = AbortSignal.timeout(options.timeout);
   for (let attempt = 1; ; attempt += 1) {
     let status: number | undefined;
@@ -119,7 +134,7 @@ const MEANING: Readonly<Record<number, string>> = {
 
 async function send(
   path: string,
-  { url, mount, namespace, token }: TransitOptions,
+  { url, mount, namespace, token }: Omit<TransitOptions, 'publicKey'>,
   signal: AbortSignal,
   body: object | undefined,
 ): Promise<Response> {

@@ -18,7 +18,10 @@ import {
 } from './generations.ts';
 
 /** What is to be made: files by name, for each kind that gets a next generation. */
-export type NextParts = Partial<Readonly<Record<PartKind, ReadonlyMap<string, string>>>>;
+export type NextParts = Partial<Readonly<Record<PartKind, ReadonlyMap<string, string>>>> & {
+  /** The folder in which a CA that the configuration names has its chain from now on, so that it stays trusted. */
+  readonly configured?: string;
+};
 
 export interface Making {
   readonly generations: Generations;
@@ -57,7 +60,10 @@ export function addGenerations(
       await rm(join(folder, name), { recursive: true, force: true }); // of a crash: nothing names it
       await makeFolderOf(folder, name, parts[kind] ?? new Map());
     }
-    const next = mapKinds(generations, kinds, (list, kind) => [
+    const { configured } = parts;
+    const from: Generations =
+      configured === undefined ? generations : { ...generations, ca: [{ part: configured }] };
+    const next = mapKinds(from, kinds, (list, kind) => [
       ...list,
       { part: nameOf(kind), made: now, activates },
     ]);

@@ -21,6 +21,11 @@ export interface Cryptoki {
   C_FindObjectsInit(session: Handle, template: readonly Attribute[]): void;
   C_FindObjects(session: Handle, most: number): Handle[];
   C_FindObjectsFinal(session: Handle): void;
+  C_GetAttributeValue(
+    session: Handle,
+    object: Handle,
+    template: readonly Attribute[],
+  ): { readonly value: Buffer }[];
   C_SignInit(session: Handle, mechanism: { readonly mechanism: number }, key: Handle): void;
   /** Resolves with the part of `out` that holds the signature. */
   C_SignAsync(session: Handle, data: Buffer, out: Buffer): Promise<Buffer>;
@@ -33,6 +38,11 @@ export const CKU_USER = 1;
 export const CKA_CLASS = 0x0;
 export const CKA_LABEL = 0x3;
 export const CKA_KEY_TYPE = 0x100;
+export const CKA_MODULUS = 0x120;
+export const CKA_PUBLIC_EXPONENT = 0x122;
+export const CKA_EC_PARAMS = 0x180;
+export const CKA_EC_POINT = 0x181;
+export const CKO_PUBLIC_KEY = 2;
 export const CKO_PRIVATE_KEY = 3;
 export const CKK_RSA = 0x0;
 export const CKK_EC = 0x3;

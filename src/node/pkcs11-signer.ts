@@ -83,6 +83,8 @@ class Token {
   readonly #waiting: ((session: ck.Handle | Error) => void)[] = [];
   #open: OpenToken | undefined;
   #initialized = false;
+  /** Whether another has initialized the library, and it has been used as it was found. */
+  #shared = false;
   #under = 0;
   #fault: Error | undefined;
   #retryAt = 0;
@@ -100,8 +102,7 @@ class Token {
       new Error(`${what} (${ck.returnValue(cause) ?? 'no return value'})`, { cause });
     this.#finalize();
     try {
-      this.#module.C_Initialize({ flags: ck.CKF_OS_LOCKING_OK });
-      this.#initialized = true;
+      this.#initialize();
     } catch (cause) {
       throw at(`the PKCS#11 module ${this.#options.module} cannot be initialized`, cause);
     }
@@ -115,11 +116,31 @@ class Token {
     try {
       this.#module.C_Login(session, ck.CKU_USER, pin);
     } catch (cause) {
-      const failure = at(`the PKCS#11 token "${token}" refuses the PIN`, cause);
-      if (FINAL.has(ck.returnValue(cause) ?? '')) this.#fault = failure;
-      throw failure;
+      // Of a module that is shared with the key before in a rotation.
+      if (ck.returnValue(cause) !== 'CKR_USER_ALREADY_LOGGED_IN') {
+        const failure = at(`the PKCS#11 token "${token}" refuses the PIN`, cause);
+        if (FINAL.has(ck.returnValue(cause) ?? '')) this.#fault = failure;
+        throw failure;
+      }
     }
     this.#open = { free: [session], key: this.#key(session, keyLabel), slot, sessions: 1 };
+  }
+
+  /** A library is initialized once in a process: the key that is rotated to finds it so, and takes it over when it has to be opened anew. */
+  #initialize(): void {
+    const flags = { flags: ck.CKF_OS_LOCKING_OK };
+    try {
+      this.#module.C_Initialize(flags);
+    } catch (cause) {
+      if (ck.returnValue(cause) !== 'CKR_CRYPTOKI_ALREADY_INITIALIZED') throw cause;
+      if (!this.#shared) {
+        this.#shared = true;
+        return;
+      }
+      this.#module.C_Finalize();
+      this.#module.C_Initialize(flags);
+    }
+    this.#initialized = true;
   }
 
   #slot(): ck.Handle {
