@@ -17,10 +17,26 @@ type Compute = (claims: Claims) => Value;
 
 /**
  * `strict` is for subject alternative names: what `index` does not find is refused there instead of being empty, as a
- * name with an empty segment may be somebody else's.
+ * name with an empty segment may be somebody else's; so is, in a URL, a claim that is there and empty, unless its default is.
  */
-export function compileTemplate(pieces: readonly Piece[], names: Names, strict: boolean): Evaluator {
-  const parts = pieces.map((piece) => compilePiece(piece, names, strict));
+export function compileTemplate(
+  pieces: readonly Piece[],
+  names: Names,
+  { strict, inUrl = false }: { readonly strict: boolean; readonly inUrl?: boolean | undefined },
+): Evaluator {
+  const [only] = pieces.length === 1 ? pieces : [];
+  // A name that is empty as a whole is told as such.
+  return compilePieces(pieces, names, { strict, gaps: !strict || !inUrl || only?.kind === 'value' });
+}
+
+interface Manner {
+  readonly strict: boolean;
+  /** Whether an empty claim may leave one. */
+  readonly gaps: boolean;
+}
+
+function compilePieces(pieces: readonly Piece[], names: Names, manner: Manner): Evaluator {
+  const parts = pieces.map((piece) => compilePiece(piece, names, manner));
   const [first, second] = parts;
   if (first === undefined) return () => '';
   if (second === undefined) return first;
@@ -31,7 +47,7 @@ export function compileTemplate(pieces: readonly Piece[], names: Names, strict: 
   };
 }
 
-function compilePiece(piece: Piece, names: Names, strict: boolean): Evaluator {
+function compilePiece(piece: Piece, names: Names, manner: Manner): Evaluator {
   switch (piece.kind) {
     case 'text': {
       const { text } = piece;
@@ -40,20 +56,31 @@ function compilePiece(piece: Piece, names: Names, strict: boolean): Evaluator {
     case 'value': {
       const compute = compile(piece.value, names);
       const where = whereOf(piece.value);
+      const claim = manner.gaps ? undefined : nameIn(piece.value);
+      const needed = claim !== undefined && names.reader(claim)(new Map()) !== '';
       return (claims) => {
         const value = compute(claims);
-        return typeof value === 'string' ? value : print(value, where, strict);
+        if (needed && value === '') throw emptied(where, claim);
+        return typeof value === 'string' ? value : print(value, where, manner.strict);
       };
     }
     case 'if': {
       const condition = compile(piece.condition, names);
-      const then = compileTemplate(piece.then, names, strict);
-      const otherwise = compileTemplate(piece.otherwise, names, strict);
+      const then = compilePieces(piece.then, names, manner);
+      const otherwise = compilePieces(piece.otherwise, names, manner);
       return (claims) => (isTrue(condition(claims)) ? then(claims) : otherwise(claims));
     }
     default:
       return piece satisfies never;
   }
+}
+
+/** The name that is written as it is: `.name` or `index . "name"`. */
+function nameIn(value: Expression): string | undefined {
+  if (value.kind === 'field') return value.name;
+  if (value.kind !== 'call' || value.function !== 'index') return undefined;
+  const [, key] = value.operands;
+  return key?.kind === 'literal' && typeof key.value === 'string' ? key.value : undefined;
 }
 
 function print(value: Exclude<Value, string>, where: string, strict: boolean): string {
@@ -199,6 +226,14 @@ function missing(where: string, name: string): Problem {
     message: `${where}map has no entry for key ${quote(name)}`,
     field: name,
     hint: `The token needs a claim ${name}.`,
+  });
+}
+
+function emptied(where: string, name: string): Problem {
+  return new Problem('identity_unencodable', {
+    message: `${where}claim ${name} is empty and would leave a gap in the subject alternative name`,
+    field: name,
+    hint: `The token needs a claim ${name} that is not empty.`,
   });
 }
 

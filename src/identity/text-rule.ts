@@ -15,6 +15,8 @@ export interface TextContext {
   readonly strict: boolean;
   /** How Fulcio calls the value in its messages. */
   readonly jsonName: string;
+  /** Whether it is written into a URL, where an empty part is a gap. */
+  readonly inUrl?: boolean;
 }
 
 /** Either the evaluator or what is wrong with a template. */
@@ -22,14 +24,15 @@ export function compileText(rule: TextRule, context: TextContext): Evaluator | {
   if (typeof rule === 'string') {
     if (!rule.includes('{{')) return compileName(rule, context);
     const parsed = parseTemplate(rule);
-    if ('pieces' in parsed) return compileTemplate(parsed.pieces, context.names, context.strict);
+    if ('pieces' in parsed) return compileTemplate(parsed.pieces, context.names, context);
     const { message, line, column } = parsed.mistake;
     return { mistake: `template: :${line}: ${message} (line ${line}, character ${column + 1})` };
   }
-  const first = compileText('uri' in rule ? rule.uri : rule.base, context);
+  const within = { ...context, inUrl: true };
+  const first = compileText('uri' in rule ? rule.uri : rule.base, within);
   if (typeof first !== 'function') return first;
   if ('uri' in rule) return (claims) => encode(first(claims), context.strict, escapeUrl);
-  const path = compileText(rule.path, context);
+  const path = compileText(rule.path, within);
   if (typeof path !== 'function') return path;
   return (claims) => {
     const base = first(claims);

@@ -10,12 +10,13 @@ export interface Outcome {
   readonly statuses: ReadonlyMap<number, number>;
 }
 
-/** Sends every body once, `connections` at a time. Rejects on a broken connection. */
+/** Sends every body once, `connections` at a time, for as long as `wanted` says. Rejects on a broken connection. */
 export async function send(
   url: string,
   bodies: readonly Buffer[],
   connections: number,
   contentType = 'application/json',
+  wanted: () => boolean = () => true,
 ): Promise<Outcome> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const target = new URL(url);
@@ -25,7 +26,7 @@ export async function send(
   const worker = async (): Promise<void> => {
     for (;;) {
       const body = bodies[next++];
-      if (body === undefined) return;
+      if (body === undefined || !wanted()) return;
       const started = performance.now();
       const status = await post(target, agent, body, contentType);
       latencies.push(performance.now() - started);

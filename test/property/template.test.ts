@@ -105,7 +105,7 @@ describe('templates', () => {
         (text, record, strict) => {
           const parsed = parseTemplate(text);
           if ('mistake' in parsed) return;
-          const evaluate = compileTemplate(parsed.pieces, names, strict);
+          const evaluate = compileTemplate(parsed.pieces, names, { strict });
           const once = outcome(() => evaluate(claimsOf(record)));
           expect(outcome(() => evaluate(claimsOf(record)))).toEqual(once);
           if ('made' in once) expect(once.made).not.toMatch(/\[object |function|undefined/);
@@ -120,7 +120,7 @@ describe('templates', () => {
         fc.pre(!text.includes('{{'));
         const parsed = parseTemplate(text);
         if ('mistake' in parsed) throw new Error(parsed.mistake.message);
-        expect(compileTemplate(parsed.pieces, names, true)(new Map())).toBe(text);
+        expect(compileTemplate(parsed.pieces, names, { strict: true })(new Map())).toBe(text);
       }),
     );
   });
@@ -128,7 +128,7 @@ describe('templates', () => {
   test('a claim is printed as it is', () => {
     const parsed = parseTemplate('<{{ .a }}|{{- index . "a" -}} >');
     if ('mistake' in parsed) throw new Error(parsed.mistake.message);
-    const evaluate = compileTemplate(parsed.pieces, names, false);
+    const evaluate = compileTemplate(parsed.pieces, names, { strict: false });
     fc.assert(
       fc.property(anyText, (a) => {
         expect(evaluate(new Map([['a', a]]))).toBe(`<${a}|${a}>`);

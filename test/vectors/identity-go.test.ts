@@ -102,7 +102,7 @@ describe('text/template', () => {
       expect(executionError).toMatch(/wrong number of args|argument|cannot index|field b in|nil is not/);
       return;
     }
-    const got = attempt(() => compileTemplate(parsed.pieces, names, false)(claims));
+    const got = attempt(() => compileTemplate(parsed.pieces, names, { strict: false })(claims));
     if (printsEverything.has(template)) {
       expect(got).toHaveProperty('error', expect.stringContaining('the map of all claims cannot be written'));
     } else if (executionError !== undefined) {

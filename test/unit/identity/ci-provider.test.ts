@@ -194,6 +194,25 @@ describe('the subject alternative name', () => {
     }
   });
 
+  test.each([
+    ['https://x/{{ .k }}/y'],
+    ['https://x/{{ index . "k" }}'],
+    ['{{ .k }}/y'],
+    ['https://x{{ if .sub }}{{ .k }}{{ end }}'],
+  ])('an empty claim leaves no gap in %s', (san) => {
+    const problem = refusal(parameters({ san, defaults: { k: 'default' } }), { ...SUB, k: '' });
+    expect(problem).toMatchObject({ code: 'identity_unencodable', field: 'k' });
+    expect(problem.message).toContain('claim k is empty and would leave a gap');
+  });
+
+  test('what is empty by default, or asked for before, may be empty', () => {
+    const optional = { san: 'https://x/{{ .sub }}{{ .k }}', defaults: { k: '' } };
+    for (const claims of [{}, { k: '' }]) expect(made(optional, claims).san.value).toBe('https://x/job1');
+    const asked = { san: 'https://x/{{ .sub }}{{ if .k }}/{{ .k }}{{ end }}' };
+    expect(made(asked, { k: '' }).san.value).toBe('https://x/job1');
+    expect(made(asked, { k: 'z' }).san.value).toBe('https://x/job1/z');
+  });
+
   test('what index does not find is refused, naming it, unless it only decides', () => {
     const name = 'oidc.circleci.com/project-id';
     const problem = refusal(parameters({ san: `https://x/{{ (index . "${name}") }}/y` }), SUB);

@@ -1,0 +1,228 @@
+// Admission bench: what limits cost an issuance, in memory and in a real Redis, against none in the same run; and what a
+// flood of bad tokens for one issuer does to the clients of another. Part of npm run bench; alone: node test/bench/admission.ts
+
+import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
+import { type RedisServer, startRedis } from '../fakes/redis.ts';
+import { type Outcome, quantile, send } from './load.ts';
+import { type BenchIssuer, createIssuer, makeBodies } from './requests.ts';
+import { type BenchService, startService } from './service.ts';
+
+const TURNS = 24;
+const EACH = 300;
+const WARM_UP = 4000;
+const CONNECTIONS = 16;
+
+export interface AdmissionCost {
+  readonly store: 'memory' | 'redis';
+  /** Microseconds of CPU for an issuance beyond one with limits off: the median over turns, and the quartiles. */
+  readonly cpu: number;
+  readonly quartiles: readonly [number, number];
+  /** Scripts that Redis ran for an issuance. */
+  readonly roundTrips: number;
+}
+
+export interface FloodEffect {
+  /** Milliseconds, p50 and p99, of another issuer's good tokens: alone, beside good tokens, beside bad ones. */
+  readonly quiet: readonly [number, number];
+  readonly busy: readonly [number, number];
+  readonly flooded: readonly [number, number];
+  readonly bad: number;
+  readonly seconds: number;
+  /** That the bad tokens made their issuer answer. */
+  readonly fetches: number;
+}
+
+interface ServedIssuer {
+  readonly issuer: BenchIssuer;
+  readonly fetches: () => number;
+  close(): void;
+}
+
+async function serveIssuer(): Promise<ServedIssuer> {
+  const issuer = createIssuer();
+  let fetches = 0;
+  const server = createServer((request, response) => {
+    fetches += 1;
+    issuer.answer(request, response);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  issuer.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { issuer, fetches: () => fetches, close: () => server.close() };
+}
+
+/** Limits that are never reached, so that each request pays for them. */
+function configuration(issuers: readonly BenchIssuer[], limits: object = {}): object {
+  const rate = { burst: 1_000_000, count: 1_000_000, period: '1h' };
+  return {
+    issuers: issuers.map(({ url }) => ({ 'issuer-url': url, audiences: ['sigstore'], type: 'github' })),
+    'rate-limits': {
+      defaults: {
+        'certificates-per-identity': rate,
+        'certificates-per-owner': rate,
+        'certificates-per-issuer': rate,
+        'failures-per-address': rate,
+      },
+      ...limits,
+    },
+  };
+}
+
+/** One instance takes the same load in short turns, with its limits on and off by turns. */
+export async function measureAdmission(): Promise<readonly AdmissionCost[]> {
+  const costs = [await costIn('memory', {})];
+  if (spawnSync('redis-server', ['--version']).error !== undefined) return costs;
+  const redis = await startRedis();
+  try {
+    const limits = { backend: 'redis', 'redis-url': redis.url };
+    return [...costs, await costIn('redis', limits, () => scriptsOf(redis))];
+  } finally {
+    await redis.stop();
+  }
+}
+
+async function costIn(
+  store: AdmissionCost['store'],
+  limits: object,
+  scripts: () => Promise<number> = async () => 0,
+): Promise<AdmissionCost> {
+  const { issuer, close } = await serveIssuer();
+  const on = configuration([issuer], limits);
+  const off = { ...on, 'rate-limits': 'off' };
+  const service = await startService(on);
+  try {
+    requireAll(200, await send(service.url, makeBodies(issuer, 1), 1));
+    for (const settings of [off, on]) {
+      await service.configure(settings);
+      requireAll(200, await send(service.url, makeBodies(issuer, WARM_UP), CONNECTIONS));
+    }
+    const before = await scripts();
+    const differences: number[] = [];
+    for (let turn = 0; turn < TURNS; turn++) {
+      const dear = await costOf(service, issuer);
+      await service.configure(off);
+      differences.push(dear - (await costOf(service, issuer)));
+      await service.configure(on);
+    }
+    differences.sort((a, b) => a - b);
+    const at = (q: number): number => Math.round(quantile(differences, q));
+    const roundTrips = ((await scripts()) - before) / (TURNS * EACH);
+    return { store, cpu: at(0.5), quartiles: [at(0.25), at(0.75)], roundTrips };
+  } finally {
+    await service.stop();
+    close();
+  }
+}
+
+async function costOf(service: BenchService, issuer: BenchIssuer): Promise<number> {
+  const bodies = makeBodies(issuer, EACH);
+  const before = await service.cpu();
+  requireAll(200, await send(service.url, bodies, CONNECTIONS));
+  return ((await service.cpu()) - before) / EACH;
+}
+
+/** Scripts that it has run: one for each issuance, and one for each probe of an instance that had lost it. */
+async function scriptsOf({ admin }: RedisServer): Promise<number> {
+  const stats = await admin.info('commandstats');
+  const calls = [...stats.matchAll(/^cmdstat_(?:eval|evalsha):calls=(\d+)/gm)];
+  return calls.reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+/** Milliseconds after which an unknown key id may cause another fetch (src/token/issuer-keys.ts). */
+const COOLDOWN = 31_000;
+const BAD = 10_000;
+const GOOD = 5_000;
+const PROBE = 2;
+
+/**
+ * Good tokens of one issuer over two connections, one after the other: while nothing else comes, while sixteen
+ * connections bring good tokens of a second issuer, and while they bring bad ones. Half of those name a key that is not
+ * there, each another; half are signed by nobody with the name of one that is.
+ */
+export async function measureFlood(): Promise<FloodEffect> {
+  const [other, victim] = [await serveIssuer(), await serveIssuer()];
+  const service = await startService(configuration([other.issuer, victim.issuer]));
+  const { url } = service;
+  try {
+    for (const { issuer } of [other, victim]) requireAll(200, await send(url, makeBodies(issuer, 1), 1));
+    const fetchedAt = Date.now();
+    requireAll(200, await send(url, makeBodies(other.issuer, WARM_UP), CONNECTIONS));
+    const beside = async (load: readonly Buffer[], status: number) => {
+      let going = true;
+      const probes = makeBodies(other.issuer, 3000);
+      const started = performance.now();
+      const crowd = send(url, load, CONNECTIONS).finally(() => {
+        going = false;
+      });
+      const probed = await send(url, probes, PROBE, undefined, () => going);
+      requireAll(status, await crowd);
+      requireAll(200, probed);
+      return { latencies: probed.latencies, seconds: (performance.now() - started) / 1000 };
+    };
+    const quiet = await send(url, makeBodies(other.issuer, 2000), PROBE);
+    const first = await beside(makeBodies(victim.issuer, GOOD), 200);
+    await setTimeout(Math.max(0, fetchedAt + COOLDOWN - Date.now()));
+    const before = victim.fetches();
+    const flood = await beside(badBodies(victim.issuer, BAD), 400);
+    const fetches = victim.fetches() - before;
+    const second = await beside(makeBodies(victim.issuer, GOOD), 200);
+    return {
+      quiet: told(quiet.latencies),
+      busy: told([...first.latencies, ...second.latencies]),
+      flooded: told(flood.latencies),
+      bad: BAD,
+      seconds: flood.seconds,
+      fetches,
+    };
+  } finally {
+    await service.stop();
+    other.close();
+    victim.close();
+  }
+}
+
+function told(latencies: readonly number[]): readonly [number, number] {
+  const sorted = [...latencies].sort((a, b) => a - b);
+  return [Number(quantile(sorted, 0.5).toFixed(1)), Number(quantile(sorted, 0.99).toFixed(1))];
+}
+
+function badBodies(issuer: BenchIssuer, count: number): readonly Buffer[] {
+  const [mould] = makeBodies(issuer, 1);
+  if (mould === undefined) return [];
+  const order = JSON.parse(mould.toString());
+  const [, payload] = String(order.credentials.oidcIdentityToken).split('.');
+  const signature = Buffer.alloc(256, 7).toString('base64url');
+  return Array.from({ length: count }, (_, n) => {
+    const kid = n % 2 === 0 ? 'bench' : `made-up-${n}`;
+    const header = Buffer.from(JSON.stringify({ alg: 'RS256', kid, typ: 'JWT' })).toString('base64url');
+    const oidcIdentityToken = `${header}.${payload}.${signature}`;
+    return Buffer.from(JSON.stringify({ ...order, credentials: { oidcIdentityToken } }));
+  });
+}
+
+function requireAll(status: number, { statuses }: Outcome): void {
+  if ([...statuses.keys()].some((one) => one !== status))
+    throw new Error(`not every request was answered with ${status}: ${JSON.stringify([...statuses])}`);
+}
+
+/** For people. */
+export function describeAdmission(costs: readonly AdmissionCost[], flood: FloodEffect): string {
+  const lines = costs.map(
+    ({ store, cpu, quartiles: [low, high], roundTrips }) =>
+      `admission, ${store}: ${cpu} us CPU beyond limits off (quartiles ${low} to ${high}), ${roundTrips.toFixed(3)} round trips`,
+  );
+  if (!costs.some(({ store }) => store === 'redis')) lines.push('admission, redis: no redis-server here');
+  const { quiet, busy, flooded, bad, seconds, fetches } = flood;
+  const ratio = (flooded[1] / busy[1]).toFixed(2);
+  lines.push(
+    `flood: ${bad} bad tokens for one issuer in ${seconds.toFixed(1)} s made ${fetches} fetches`,
+    `flood: p50 / p99 ms of another issuer's good tokens: alone ${quiet.join(' / ')}, beside as many connections of good tokens ${busy.join(' / ')}, beside the flood ${flooded.join(' / ')}: p99 x ${ratio}`,
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+if (import.meta.main) process.stdout.write(describeAdmission(await measureAdmission(), await measureFlood()));
