@@ -1,5 +1,6 @@
 // npm run bench: CPU of one issuance over HTTP as a ratio to the cryptographic floor measured in the same run,
-// and latency, throughput and memory at 1, 16 and 64 connections. Options: --count N, --limits on|off, --json.
+// and latency, throughput and memory at 1, 16 and 64 connections. Options: --count N, --limits on|off,
+// --admission on|off, --json.
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,6 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { reportAdmission } from './admission.ts';
 import { measureFloor, measureSignature } from './floor.ts';
 import { type Outcome, quantile, send } from './load.ts';
 import { createIssuer, makeBodies, makeTimestampQueries } from './requests.ts';
@@ -18,6 +20,7 @@ const { values } = parseArgs({
     count: { type: 'string', default: '12000' },
     limits: { type: 'string', default: 'on' },
     connections: { type: 'string', default: '1,16,64' },
+    admission: { type: 'string', default: 'on' },
     json: { type: 'boolean', default: false },
   },
 });
@@ -54,6 +57,7 @@ try {
   oidc.close();
   rmSync(folder, { recursive: true, force: true });
 }
+if (values.admission === 'on') await reportAdmission(values.json);
 
 /** Limits that are on and never reached, so that each request pays for them. */
 function configuration(url: string): string {

@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { entryOf } from '../../fakes/instance.ts';
@@ -35,6 +36,13 @@ describeWith('redis', 'two instances on one Redis', () => {
         'redis-url': redis.url,
         'on-backend-error': 'closed',
         defaults: { 'certificates-per-identity': { burst: BURST, count: 1, period: '24h' } },
+        overrides: [
+          {
+            limit: 'certificates-per-identity',
+            ids: [{ id: `${people.url}#flow@example.com`, comment: 'one a second' }],
+            ...{ burst: BURST, count: 3600, period: '1h' },
+          },
+        ],
       },
       issuers: [entryOf({ issuer: people, type: 'email', replay: 'same-key' })],
     };
@@ -67,6 +75,33 @@ describeWith('redis', 'two instances on one Redis', () => {
       expect(statuses.filter((status) => status === 429)).toHaveLength(CLIENTS - BURST);
     },
   );
+
+  it('after a time exactly what has flowed back, by the clock of Redis', async () => {
+    const rush = async (): Promise<number> => {
+      const statuses = await Promise.all(
+        Array.from({ length: CLIENTS }, async (_, client) => {
+          const { url } = instances[client % 2] ?? { url: '' };
+          return (await request(url, { token: await people.sign({ email: 'flow@example.com' }) })).status;
+        }),
+      );
+      return statuses.filter((status) => status === 200).length;
+    };
+    /** Seconds. */
+    const now = async (): Promise<number> => {
+      const [seconds, microseconds] = await redis.admin.time();
+      return Number(seconds) + Number(microseconds) / 1e6;
+    };
+    const before = await now();
+    let granted = await rush();
+    const begun = await now();
+    while ((await now()) < begun + 3) await setTimeout(50);
+    const earliest = await now();
+    granted += await rush();
+    const latest = await now();
+    // One a second since the first of them was granted, between `before` and `begun`, until the last was asked for.
+    expect(granted).toBeGreaterThanOrEqual(BURST + Math.floor(earliest - begun));
+    expect(granted).toBeLessThanOrEqual(BURST + Math.floor(latest - before));
+  });
 
   it('a token that one of them took for a key, the other takes for no other', async () => {
     const [one, two] = instances;
