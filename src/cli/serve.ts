@@ -54,7 +54,10 @@ async function serve(flags: ServeFlags): Promise<void> {
 
 /** The instance in its role, and what the line that says it is ready tells beside its URL. */
 async function started(options: MayflyOptions): Promise<readonly [Service | LogService, object]> {
-  if (options.settings.role !== 'log') return [await startService(options), {}];
+  if (options.settings.role !== 'log') {
+    const service = await startService(options);
+    return [service, { grpc: service.grpcUrl }];
+  }
   const log = await startLogService(options);
   return [log, { log: log.prefix }];
 }
