@@ -6,6 +6,11 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
+import type { Limiter } from '../../src/admission/limiter.ts';
+import { MemoryLimiter } from '../../src/admission/memory-limiter.ts';
+import { systemClock } from '../../src/clock.ts';
+import { connectRedis } from '../../src/redis/connection.ts';
+import { RedisLimiter } from '../../src/redis/redis-limiter.ts';
 import { type RedisServer, startRedis } from '../fakes/redis.ts';
 import { type Outcome, quantile, send } from './load.ts';
 import { type BenchIssuer, createIssuer, makeBodies } from './requests.ts';
@@ -21,6 +26,8 @@ export interface AdmissionCost {
   /** Microseconds of CPU for an issuance beyond one with limits off: the median over turns, and the quartiles. */
   readonly cpu: number;
   readonly quartiles: readonly [number, number];
+  /** The decision by itself, one at a time in a loop: what does not depend on what else the machine does. */
+  readonly alone: number;
   /** Scripts that Redis ran for an issuance. */
   readonly roundTrips: number;
 }
@@ -74,12 +81,17 @@ function configuration(issuers: readonly BenchIssuer[], limits: object = {}): ob
 
 /** One instance takes the same load in short turns, with its limits on and off by turns. */
 export async function measureAdmission(): Promise<readonly AdmissionCost[]> {
-  const costs = [await costIn('memory', {})];
+  const costs = [{ ...(await costIn('memory', {})), alone: await costAlone(new MemoryLimiter()) }];
   if (spawnSync('redis-server', ['--version']).error !== undefined) return costs;
   const redis = await startRedis();
   try {
     const limits = { backend: 'redis', 'redis-url': redis.url };
-    return [...costs, await costIn('redis', limits, () => scriptsOf(redis))];
+    const cost = await costIn('redis', limits, () => scriptsOf(redis));
+    const limiter = new RedisLimiter(connectRedis({ urls: [redis.url] }), { budget: 10_000 });
+    await limiter.ready(10_000);
+    const alone = await costAlone(limiter);
+    limiter.close();
+    return [...costs, { ...cost, alone }];
   } finally {
     await redis.stop();
   }
@@ -89,7 +101,7 @@ async function costIn(
   store: AdmissionCost['store'],
   limits: object,
   scripts: () => Promise<number> = async () => 0,
-): Promise<AdmissionCost> {
+): Promise<Omit<AdmissionCost, 'alone'>> {
   const { issuer, close } = await serveIssuer();
   const on = configuration([issuer], limits);
   const off = { ...on, 'rate-limits': 'off' };
@@ -116,6 +128,22 @@ async function costIn(
     await service.stop();
     close();
   }
+}
+
+/** Microseconds of CPU for a decision about three buckets. */
+async function costAlone(limiter: Limiter): Promise<number> {
+  const rate = { burst: 1_000_000, count: 1_000_000, periodMs: 3_600_000 };
+  const charges = (
+    ['certificates-per-identity', 'certificates-per-owner', 'certificates-per-issuer'] as const
+  ).map((limit) => ({ limit, key: limit.padEnd(22, '.'), rate }));
+  const rounds = 10_000;
+  let started = process.cpuUsage();
+  for (let i = -2000; i < rounds; i++) {
+    if (i === 0) started = process.cpuUsage();
+    await limiter.spend('the-hash-of-the-issuer', charges, undefined, systemClock.now());
+  }
+  const { user, system } = process.cpuUsage(started);
+  return Math.round((user + system) / rounds);
 }
 
 async function costOf(service: BenchService, issuer: BenchIssuer): Promise<number> {
@@ -222,8 +250,8 @@ export async function reportAdmission(json: boolean): Promise<void> {
 
 function describe(costs: readonly AdmissionCost[], flood: FloodEffect): string {
   const lines = costs.map(
-    ({ store, cpu, quartiles: [low, high], roundTrips }) =>
-      `admission, ${store}: ${cpu} us CPU beyond limits off (quartiles ${low} to ${high}; at most ${MAX_CPU}), ${roundTrips.toFixed(3)} round trips (at most ${MAX_ROUND_TRIPS})`,
+    ({ store, cpu, quartiles: [low, high], roundTrips, alone }) =>
+      `admission, ${store}: ${cpu} us CPU beyond limits off (quartiles ${low} to ${high}; at most ${MAX_CPU}), ${roundTrips.toFixed(3)} round trips (at most ${MAX_ROUND_TRIPS}); the decision alone ${alone} us`,
   );
   if (!costs.some(({ store }) => store === 'redis')) lines.push('admission, redis: no redis-server here');
   const { quiet, busy, flooded, bad, seconds, fetches } = flood;
