@@ -16,6 +16,7 @@ const PROGRAMS = {
   softhsm2: { probe: ['softhsm2-util', '--version'], install: 'apt-get install -y softhsm2' },
   chromium: { probe: ['chromium', '--version'], install: 'apt-get install -y chromium' },
   python: { probe: ['python3', '-m', 'ensurepip', '--version'], install: 'apt-get install -y python3-venv' },
+  systemd: { probe: ['systemd-analyze', '--version'], install: 'apt-get install -y systemd' },
   go: { probe: ['go', 'version'], install: 'apt-get install -y golang-go' },
 } as const satisfies Record<string, Program>;
 
