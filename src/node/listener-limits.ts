@@ -18,6 +18,14 @@ export function checkEvery({ headerTimeoutMs, idleTimeoutMs }: ListenerLimits): 
   return Math.min(5_000, Math.max(50, Math.min(headerTimeoutMs, idleTimeoutMs) / 2));
 }
 
+/**
+ * Ms without a byte in either direction after which a connection is cut, whatever it waits for: a client that does not read its
+ * answer would hold it for ever. Longer than an answer may take.
+ */
+export function silenceAllowed({ requestTimeoutMs, idleTimeoutMs }: ListenerLimits): number {
+  return Math.max(2 * requestTimeoutMs, idleTimeoutMs);
+}
+
 /** File descriptors that are no clients' connections: log, keys, other servers. */
 const OWN_FILES = 200;
 

@@ -10,7 +10,7 @@ import {
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import { Http2Sessions } from './http2-sessions.ts';
-import { checkEvery, DEFAULT_LIMITS, type ListenerLimits } from './listener-limits.ts';
+import { checkEvery, DEFAULT_LIMITS, type ListenerLimits, silenceAllowed } from './listener-limits.ts';
 import { sniff } from './protocol-sniffer.ts';
 import { clientPolicy, type LeastVersion, secureContext, type TlsIdentity } from './tls-identity.ts';
 
@@ -80,6 +80,7 @@ export async function openListener(
   };
   server.on('connection', keep);
   server.maxConnections = limits.connections;
+  server.setTimeout(silenceAllowed(limits));
   const closeSilent = (olderThan: number): void => {
     const now = performance.now();
     for (const [socket, since] of sockets)

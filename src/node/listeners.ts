@@ -1,7 +1,7 @@
 // Listeners: what the settings make of the listeners of REST and gRPC, and how new certificates come to them.
 
 import { X509Certificate } from 'node:crypto';
-import { Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 import { Capacity } from '../capacity.ts';
 import type { TlsSettings } from '../config/listener-settings.ts';
 import type { Settings } from '../config/settings.ts';
@@ -83,12 +83,13 @@ export function openCapacity({ pressure }: Settings, logger: Logger, registry: R
       this.set(capacity.taken);
     },
   });
-  new Gauge({
+  new Counter({
     registers,
-    name: 'mayfly_queue_refused',
-    help: 'Issuances or submissions refused since the start because the queue was full.',
+    name: 'mayfly_queue_refused_total',
+    help: 'Issuances or submissions refused because the queue was full.',
     collect() {
-      this.set(capacity.refused);
+      this.reset();
+      this.inc(capacity.refused);
     },
   });
   return capacity;
@@ -100,28 +101,32 @@ export function listenerMetrics(
   listeners: ReadonlyMap<ListenerName, Listener>,
   current: () => Settings,
 ): void {
-  const gauge = (name: string, help: string, read: (listener: Listener) => number): void => {
-    new Gauge({
-      registers: [registry],
-      name,
-      help,
-      labelNames: ['listener'],
-      collect() {
-        for (const [label, listener] of listeners) this.set({ listener: label }, read(listener));
-      },
-    });
-  };
-  gauge('mayfly_connections', 'Open connections.', ({ connections }) => connections);
-  gauge(
-    'mayfly_connections_dropped',
-    'Connections turned away since the start because there were too many.',
-    ({ dropped }) => dropped,
-  );
+  const registers = [registry];
+  const labelNames = ['listener'];
   new Gauge({
-    registers: [registry],
+    registers,
+    name: 'mayfly_connections',
+    help: 'Open connections.',
+    labelNames,
+    collect() {
+      for (const [listener, { connections }] of listeners) this.set({ listener }, connections);
+    },
+  });
+  new Counter({
+    registers,
+    name: 'mayfly_connections_dropped_total',
+    help: 'Connections turned away because there were too many.',
+    labelNames,
+    collect() {
+      this.reset();
+      for (const [listener, { dropped }] of listeners) this.inc({ listener }, dropped);
+    },
+  });
+  new Gauge({
+    registers,
     name: 'mayfly_tls_not_after_seconds',
     help: 'Unix time at which the TLS certificate of a listener expires.',
-    labelNames: ['listener'],
+    labelNames,
     collect() {
       for (const name of listeners.keys()) {
         const tls = tlsOf(current(), name);

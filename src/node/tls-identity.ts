@@ -65,8 +65,8 @@ export function clientPolicy(identity: TlsIdentity, open: boolean): TlsOptions {
 }
 
 /**
- * Whether the client of a connection has proven a certificate of the listener's client CA. `authorized` alone does not tell:
- * Node also sets it for a client that showed nothing and comes back with a session ticket of TLS 1.3.
+ * Whether the client of a connection has proven a certificate of the listener's client CA. `authorized` tells how the chain was
+ * judged; that there is a certificate is asked apart, so that a session that was resumed without one never counts.
  */
 export function hasShownCertificate(socket: Connection | undefined): boolean {
   return socket?.authorized === true && socket.getPeerX509Certificate?.() !== undefined;

@@ -9,6 +9,7 @@ import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { readLeaf } from '../../../src/certificate/leaf.ts';
 import { leafIndexOf } from '../../../src/log/entry.ts';
+import { openListener } from '../../../src/node/listener.ts';
 import { affordable } from '../../../src/node/listener-limits.ts';
 import { type Message, send } from '../../fakes/client.ts';
 import { GrpcClient, refusalOf } from '../../fakes/grpc-client.ts';
@@ -167,6 +168,35 @@ describe('a client that is slow', () => {
     session.close();
   });
 
+  test.each([undefined, 'HTTP/1.1', 'HTTP/2'] as const)(
+    'to read its answer is cut off: %s',
+    async (secure) => {
+      const limits = { connections: 10, headerTimeoutMs: 300, requestTimeoutMs: 300, idleTimeoutMs: 300 };
+      const { cert: certificate, key } = await authority.issue();
+      const tls = secure === undefined ? undefined : { certificate, key };
+      const server = await openListener(
+        (_, response) => response.end(Buffer.alloc(32 * 1024 * 1024)), // more than any buffer between
+        '127.0.0.1',
+        0,
+        { limits, tls },
+      );
+      const url = `http${tls ? 's' : ''}://127.0.0.1:${server.port}`;
+      if (secure === 'HTTP/2')
+        connectHttp2(url, { ca: authority.cert })
+          .on('error', () => {})
+          .request({})
+          .on('error', () => {});
+      else {
+        const { socket } = tls ? rawTls(url, 'http/1.1') : raw(url);
+        socket.removeAllListeners('data').pause();
+        socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+      }
+      while (server.connections === 0) await new Promise(setImmediate);
+      while (server.connections > 0) await new Promise(setImmediate);
+      await server.close();
+    },
+  );
+
   test('and idle after a request is let go, over both protocols', async () => {
     const { service } = await start(SHORT);
     const kept = raw(service.url);
@@ -209,9 +239,9 @@ describe('connections', () => {
     expect(await ended).toBe('');
     expect((await request(url, { token: await people.sign() })).status).toBe(200);
     const { text } = await send(new URL(service.metricsUrl).origin, '/metrics');
-    expect(Number(/^mayfly_connections_dropped\{listener="REST"\} (.*)$/m.exec(text)?.[1])).toBeGreaterThan(
-      0,
-    );
+    expect(
+      Number(/^mayfly_connections_dropped_total\{listener="REST"\} (.*)$/m.exec(text)?.[1]),
+    ).toBeGreaterThan(0);
     for (const { socket } of held) socket.destroy();
   });
 
