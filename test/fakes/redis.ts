@@ -90,10 +90,14 @@ export interface RedisCluster {
 
 const SLOTS = 16384;
 
-/** Three masters, a third of the slots each, no replicas; one that dies takes only its own slots with it. */
-export async function startCluster(): Promise<RedisCluster> {
+/**
+ * Three masters, a third of the slots each, no replicas; one that dies takes only its own slots with it. With `tls`, words
+ * for the command line that name the certificates, clients and nodes speak TLS; `admin` does not.
+ */
+export async function startCluster(tls?: readonly string[]): Promise<RedisCluster> {
   const ports = [await freePort(), await freePort(), await freePort()];
   const buses = [await freePort(), await freePort(), await freePort()];
+  const doors = tls === undefined ? ports : [await freePort(), await freePort(), await freePort()];
   const nodes = await Promise.all(
     ports.map((port, i) => {
       const flags = [
@@ -103,6 +107,7 @@ export async function startCluster(): Promise<RedisCluster> {
         'require-full-coverage no',
       ];
       const args = [...flags, `port ${buses[i]}`].flatMap((flag) => `--cluster-${flag}`.split(' '));
+      if (tls !== undefined) args.push(...tls, '--tls-cluster', 'yes', '--tls-port', String(doors[i]));
       return startRedis({ port, args });
     }),
   );
@@ -110,14 +115,14 @@ export async function startCluster(): Promise<RedisCluster> {
     const [from, to] = [i, i + 1].map((third) => Math.floor((third * SLOTS) / 3));
     await admin.call('CLUSTER', 'ADDSLOTSRANGE', String(from), String((to ?? 0) - 1));
     await admin.call('CLUSTER', 'SET-CONFIG-EPOCH', String(i + 1));
-    for (const [j, port] of ports.entries()) {
+    for (const [j, port] of doors.entries()) {
       if (j !== i) await admin.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(buses[j]));
     }
   }
   await Promise.all(nodes.map(({ admin }) => untilWhole(admin)));
   return {
     nodes,
-    urls: nodes.map(({ url }) => url),
+    urls: doors.map((port) => `redis${tls === undefined ? '' : 's'}://127.0.0.1:${port}`),
     stop: async () => void (await Promise.all(nodes.map((node) => node.stop()))),
   };
 }

@@ -107,6 +107,29 @@ describeWith('redis', 'RedisLimiter on a Cluster of three masters', () => {
     expect(await grants(limiter, [identity(20, 'after')], 40, second)).toBe(20);
   });
 
+  it('a node that hangs holds up nobody else, and its own issuers for the budget once', async () => {
+    const [first = '', second = ''] = await tags();
+    observed.limiter.close();
+    observed = observe({ urls: cluster.urls }, { budget: 500, share: 0.5 });
+    const { limiter, changes, reaches } = observed;
+    await limiter.ready(10_000);
+    for (const tag of [first, second]) expect(await grants(limiter, [identity(10)], 2, tag)).toBe(2);
+    const [node] = await nodeOf(await slotOf(second));
+    node.pause();
+    try {
+      expect(await grants(limiter, [identity(10)], 40, second)).toBe(5);
+      expect(await grants(limiter, [identity(10)], 40, first)).toBe(8); // what Redis has left: no local share
+      const started = performance.now();
+      for (let i = 0; i < 100; i++) await spend(limiter, [identity(10)], undefined, second);
+      expect(performance.now() - started).toBeLessThan(100 * 500); // not once more each
+      expect(changes).toEqual(['unavailable']);
+    } finally {
+      node.resume();
+    }
+    await reaches('available');
+    expect(await grants(limiter, [identity(20, 'after')], 40, second)).toBe(20);
+  });
+
   it('all of it is gone, from the start and later: nothing waits in a queue', async () => {
     observed.limiter.close();
     for (const node of cluster.nodes) await node.kill();

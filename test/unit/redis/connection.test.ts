@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { connectRedis } from '../../../src/redis/connection.ts';
-import { freePort, type RedisServer, startRedis } from '../../fakes/redis.ts';
+import { freePort, type RedisServer, startCluster, startRedis } from '../../fakes/redis.ts';
 import { describeWith } from '../../fakes/skip.ts';
 import { grants, identity, type Observed, observe, owner, spend, use } from './support.ts';
 
@@ -35,6 +35,11 @@ describeWith('openssl', 'with certificates', () => {
     let redis: RedisServer;
     let tlsPort: number;
 
+    const certificates = () => [
+      ...['--tls-auth-clients', 'yes', '--tls-cert-file', file('cert.pem')],
+      ...['--tls-key-file', file('key.pem'), '--tls-ca-cert-file', file('ca.pem')],
+    ];
+
     beforeAll(async () => {
       folder = mkdtempSync(join(tmpdir(), 'mayfly-redis-tls-'));
       for (const command of [
@@ -46,18 +51,7 @@ describeWith('openssl', 'with certificates', () => {
         if (done.status !== 0) throw new Error(done.stderr);
       }
       tlsPort = await freePort();
-      const args = [
-        ...['--tls-port', String(tlsPort), '--tls-auth-clients', 'yes'],
-        ...[
-          '--tls-cert-file',
-          file('cert.pem'),
-          '--tls-key-file',
-          file('key.pem'),
-          '--tls-ca-cert-file',
-          file('ca.pem'),
-        ],
-      ];
-      redis = await startRedis({ args });
+      redis = await startRedis({ args: [...certificates(), '--tls-port', String(tlsPort)] });
       await redis.admin.acl('SETUSER', 'mayfly', 'on', '>p@ss/word', ...ACL.split(' '));
       await redis.admin.acl('SETUSER', 'bare', 'on', '>p', ...ACL.replace('+evalsha', '').split(' '));
     });
@@ -82,6 +76,15 @@ describeWith('openssl', 'with certificates', () => {
         password: 'p@ss/word',
         tls: tls(),
       });
+    });
+
+    it('serves as a Cluster over TLS, each node by its own certificate', async () => {
+      const cluster = await startCluster(certificates());
+      try {
+        await exact({ urls: cluster.urls, tls: tls() });
+      } finally {
+        await cluster.stop();
+      }
     });
 
     it.each([
