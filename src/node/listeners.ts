@@ -22,7 +22,7 @@ export function listenerOptions(
   if (tls !== undefined) requireUsable(tls, name);
   const { connections: wanted } = settings.pressure;
   const connections = affordable(wanted, settings.role === 'log' ? 1 : 2);
-  if (connections < wanted)
+  if (connections < wanted / 2)
     logger.warn(
       { listener: name, connections, wanted },
       'the limit of open files is too low for pressure.connections',
