@@ -34,6 +34,7 @@ export function signerMetrics(registry: Registry): ObserveSigner {
     const { algorithm, publicKey } = signer;
     const signed = signatures.labels({ key, result: 'signed' });
     const failed = signatures.labels({ key, result: 'failed' });
+    failed.inc(0); // so that the first failure is an increase
     const elsewhere = async (signature: Promise<Bytes>, started: number): Promise<Bytes> => {
       try {
         const bytes = await signature;

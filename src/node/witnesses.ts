@@ -71,7 +71,10 @@ function witnessMetrics(registry: Registry, names: readonly string[]): (report: 
     labelNames: ['witness'],
     aggregator: 'max',
   });
-  for (const witness of names) time.set({ witness }, 0); // one that never answers has to show
+  for (const witness of names) {
+    time.set({ witness }, 0); // one that never answers has to show
+    for (const result of ['inconsistent', 'ahead'] as const) requests.inc({ witness, result }, 0); // so that the first is an increase
+  }
   return (report) => {
     requests.inc({ witness: report.name, result: report.result });
     if (report.result !== 'cosigned') return;

@@ -1,0 +1,97 @@
+// Readiness of a whole instance: what makes it unready, and what must not.
+
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { stringify } from 'yaml';
+import { send } from '../../fakes/client.ts';
+import { entryOf, startInstance } from '../../fakes/instance.ts';
+import { startIssuer } from '../../fakes/issuer.ts';
+import { startCollector } from '../../fakes/otlp.ts';
+import { serve } from '../../fakes/process.ts';
+import { request } from '../../fakes/signing-client.ts';
+
+const stack: (() => unknown)[] = [];
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'mayfly-readiness-'));
+  stack.push(() => rmSync(folder, { recursive: true }));
+});
+afterEach(async () => {
+  for (const close of stack.splice(0).reverse()) await close();
+});
+
+it('no issuer that is down, no Redis, no witness and no collector makes an instance unready', async () => {
+  const gone = await startIssuer();
+  await gone.close();
+  const collector = await startCollector();
+  await collector.close();
+  const instance = await startInstance({
+    issuers: [{ issuer: gone, type: 'email' }],
+    settings: {
+      'rate-limits': { backend: 'redis', 'redis-url': 'redis://127.0.0.1:1', 'on-backend-error': 'closed' },
+      tracing: { endpoint: collector.url },
+    },
+  });
+  stack.push(() => instance.close());
+  expect((await request(instance.url, { token: await gone.sign() })).status).toBe(400);
+  const metrics = await (await fetch(instance.service.metricsUrl)).text();
+  expect(metrics).toContain(`mayfly_issuer_up{issuer="${gone.url}"} 0`);
+  expect(metrics).toContain('mayfly_ratelimit_backend_up 0');
+  expect(await send(instance.url, '/readyz')).toMatchObject({ status: 200, json: { status: 'READY' } });
+});
+
+it('draining makes it unready, and it still lives and answers', async () => {
+  const instance = await startInstance();
+  const closing = instance.service.close(1_000);
+  const ready = await send(instance.url, '/readyz');
+  expect(ready).toMatchObject({
+    status: 503,
+    json: { status: 'NOT_READY', reasons: [{ component: 'draining' }] },
+  });
+  expect((await send(instance.url, '/healthz')).status).toBe(200);
+  await closing;
+});
+
+/** Linux can take a running process the right to let files grow. */
+const canLimit = spawnSync('prlimit', ['--version']).status === 0;
+
+describe.runIf(canLimit)('a disk that is full', () => {
+  it('makes it unready until the log can be written again, and nothing that was answered is lost', async () => {
+    const people = await startIssuer({ claims: { email: 'ada@example.com', email_verified: true } });
+    stack.push(() => people.close());
+    writeFileSync(
+      join(folder, 'mayfly.yaml'),
+      stringify({ issuers: [entryOf({ issuer: people, type: 'email' })] }),
+    );
+    const server = await serve([], { cwd: folder });
+    stack.push(() => server.stop());
+    const ask = async () => request(server.url, { token: await people.sign() });
+    const limit = (bytes: string) =>
+      spawnSync('prlimit', ['--pid', String(server.child.pid), `--fsize=${bytes}:`]);
+    const metric = async (name: string) =>
+      new RegExp(`^${name} (.*)$`, 'm').exec(await (await fetch(server.metricsUrl)).text())?.[1];
+    expect((await ask()).status).toBe(200);
+    expect((await send(server.url, '/readyz')).status).toBe(200);
+
+    expect(limit('1').status).toBe(0);
+    const refused = await ask();
+    expect(refused).toMatchObject({ status: 503, json: { details: [{ reason: 'LOG_UNAVAILABLE' }] } });
+    expect(refused.headers['retry-after']).toBeDefined();
+    expect(await send(server.url, '/readyz')).toMatchObject({
+      status: 503,
+      json: { reasons: [{ component: 'log', reason: 'the log cannot be written' }] },
+    });
+    expect((await send(server.url, '/healthz')).status).toBe(200);
+    expect(await metric('mayfly_log_up')).toBe('0');
+    expect(Number(await metric('mayfly_log_errors_total'))).toBeGreaterThan(0);
+
+    expect(limit('unlimited').status).toBe(0);
+    await vi.waitFor(async () => expect((await send(server.url, '/readyz')).status).toBe(200), 20_000);
+    expect((await ask()).status).toBe(200);
+    expect(await metric('mayfly_log_up')).toBe('1');
+    expect(await metric('mayfly_log_durable_entries')).toBe('2');
+  });
+});
