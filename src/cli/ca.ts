@@ -18,6 +18,7 @@ import { initCommand } from './ca-init.ts';
 import { rotateCommand } from './ca-rotate.ts';
 import { signCommand } from './ca-sign.ts';
 import { describeCa, factsOfCa } from './ca-words.ts';
+import { distrustCommand } from './distrust.ts';
 import { loadSettings, type ServeFlags } from './options.ts';
 import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
 import { factsOf, linesOf } from './rotation-words.ts';
@@ -27,6 +28,7 @@ export function caCommand(): Command {
     .description('the certificate authority of an instance')
     .addCommand(showCommand())
     .addCommand(rotateCommand())
+    .addCommand(distrustCommand(['ca', 'timestamp']))
     .addCommand(initCommand())
     .addCommand(csrCommand())
     .addCommand(signCommand())

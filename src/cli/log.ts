@@ -1,6 +1,7 @@
 // log: looks after a log: what is stored of it, what it promises to the world, and what it shows to a monitor.
 
 import { Command } from 'commander';
+import { distrustCommand } from './distrust.ts';
 import { fsckCommand } from './log-fsck.ts';
 import { keyCommand } from './log-key.ts';
 import { proveCommand } from './log-prove.ts';
@@ -16,5 +17,6 @@ export function logCommand(): Command {
     .addCommand(proveCommand())
     .addCommand(watchCommand())
     .addCommand(keyCommand())
-    .addCommand(rotateCommand());
+    .addCommand(rotateCommand())
+    .addCommand(distrustCommand(['log']));
 }

@@ -37,12 +37,14 @@ export function trustMaterialOf(instance: InstanceTrust, sha256: Sha256): TrustM
     instanceUrl: publicUrl,
     operator: new URL(publicUrl).host,
     authorities,
-    logs: logs.map(({ url: baseUrl, spki, made = instantOf(oldest), end }) => ({
-      baseUrl,
-      spki,
-      logId: sha256(spki),
-      validFor: validityOfLog(made, end),
-    })),
+    logs: logs
+      .map(({ url: baseUrl, spki, made = instantOf(oldest), end }) => ({
+        baseUrl,
+        spki,
+        logId: sha256(spki),
+        validFor: validityOfLog(made, end),
+      }))
+      .filter(({ validFor: { start, end } }) => end === undefined || end >= start),
     timestampAuthorities: timestamps.map((one) => ({ ...one, uri: `${publicUrl}/api/v1/timestamp` })),
     oidcUrls: issuers
       .filter(({ issuer, provider }) => provider.type === 'email' && !issuer.wildcard)

@@ -1,7 +1,7 @@
 // Faces: what an instance serves beside certificates: the log, timestamps, and the trust documents.
 
 import { Hono } from 'hono';
-import { type Clock, instantOf } from '../clock.ts';
+import { type Clock, type Instant, instantOf } from '../clock.ts';
 import type { ConfiguredIssuer } from '../config/settings.ts';
 import { type Bytes, equal } from '../encoding/bytes.ts';
 import type { Door, Face } from '../http/app.ts';
@@ -151,7 +151,7 @@ function trustDoor(options: FacesOptions): TrustDoor {
 }
 
 function materialOf({ instance, builtin, external, issuers, publicUrl }: FacesOptions): TrustMaterial {
-  const { trusted, pendingLog } = instance();
+  const { trusted, pendingLog, logs } = instance();
   const urlOf = (number: number): string => `${publicUrl}${logPathOf(number)}`;
   const own: readonly InstanceLog[] =
     builtin === undefined
@@ -161,7 +161,7 @@ function materialOf({ instance, builtin, external, issuers, publicUrl }: FacesOp
             url: urlOf(numberOf(part)),
             spki: reader.identity.publicKey,
             made,
-            end: instantOf(treeHead.timestamp),
+            end: endOf(treeHead.timestamp, logs.find((one) => one.part === part)?.distrusted),
           })),
           ...builtin.closing.map(({ generation: { part, made }, reader }) => ({
             url: urlOf(numberOf(part)),
@@ -175,4 +175,9 @@ function materialOf({ instance, builtin, external, issuers, publicUrl }: FacesOp
         ];
   const elsewhere = external.map(({ url, publicKey: { spki } }) => ({ url, spki }));
   return trustMaterialOf({ publicUrl, ...trusted, logs: [...own, ...elsewhere], issuers: issuers() }, sha256);
+}
+
+/** Of what a frozen log gave, as far as it is to be trusted. */
+function endOf(last: number, distrusted: number | undefined): Instant {
+  return instantOf(Math.min(last, distrusted ?? last));
 }

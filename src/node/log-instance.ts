@@ -33,6 +33,8 @@ export interface LogGeneration {
   readonly part: string;
   /** Absent for the first, which is as old as the instance. */
   readonly made?: Instant | undefined;
+  /** Nothing that it signed later is to be trusted. */
+  readonly distrusted?: Instant | undefined;
 }
 
 /** A log that is made and takes no entries yet. */

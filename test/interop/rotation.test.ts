@@ -256,6 +256,44 @@ describe('restarted and killed', () => {
   });
 });
 
+test('what a key signed after it got lost is trusted no more', { timeout: 60_000 }, async () => {
+  server = await serve(where);
+  const early = await sign();
+  const refused = await run(['ca', 'distrust', 'ca', '--since', 'ever', ...where]);
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('in force')]);
+  await mayfly('ca', 'rotate', '--root');
+  await mayfly('ca', 'rotate', '--activate');
+  await mayfly('log', 'rotate');
+  await mayfly('log', 'rotate', '--activate');
+  await issuedBySubject('Mayfly intermediate 2');
+  await vi.waitFor(
+    async () => expect((await trusted()).ctlogs[0]?.publicKey.validFor.end).toBeDefined(),
+    AWHILE,
+  );
+  const late = await sign();
+  verify(early, await document('trusted_root.json'));
+  const hourAgo = new Date(Date.now() - 1_800_000).toISOString();
+  await mayfly('ca', 'distrust', 'ca', '--since', hourAgo);
+  await vi.waitFor(
+    async () => expect((await trusted()).certificateAuthorities[0]?.validFor.end).toBe(hourAgo),
+    AWHILE,
+  );
+  const root = await document('trusted_root.json');
+  expect(() => verify(early, root)).toThrow();
+  verify(late, root);
+  await mayfly('ca', 'distrust', 'ca', '--since', 'ever');
+  await mayfly('ca', 'distrust', 'timestamp', '--since', 'ever');
+  await mayfly('log', 'distrust', 'log', '--since', 'ever');
+  await vi.waitFor(async () => {
+    const { certificateAuthorities, timestampAuthorities, ctlogs } = await trusted();
+    expect([certificateAuthorities, timestampAuthorities, ctlogs].map(({ length }) => length)).toEqual([
+      1, 1, 1,
+    ]);
+  }, AWHILE);
+  expect((await send(server.url, '/api/v2/trustBundle')).json).toMatchObject({ chains: [{}] });
+  verify(late, await document('trusted_root.json'));
+});
+
 test('a key that cannot be read leaves everything as it is, and is told', async () => {
   server = await serve(where);
   await mayfly('ca', 'rotate');

@@ -251,6 +251,57 @@ describeWith('softhsm2', 'a CA whose key is in SoftHSM2', () => {
       expect((await send(running.url, '/readyz')).status).toBe(200);
     });
 
+    test('an offline root certifies a key of the token, and another in a rotation while it serves', {
+      timeout: 60_000,
+    }, async () => {
+      const env = { SOFTHSM2_CONF: conf };
+      const file = await configured('P-256');
+      const [root, data, chain] = ['root', 'data', 'P-256.pem'].map((name) => join(folder, name));
+      rmSync(chain ?? '');
+      const command = async (...args: readonly string[]): Promise<Record<string, unknown>> => {
+        const { code, stdout, stderr } = await run(['ca', ...args, '--json'], { env });
+        expect([code, stderr, stdout]).toEqual([0, '', expect.any(String)]);
+        return JSON.parse(stdout) as Record<string, unknown>;
+      };
+      await command('init', '--offline-root', root ?? '');
+      const where = ['--config', file, '--data', data ?? ''];
+      const certify = async (...more: readonly string[]): Promise<Record<string, unknown>> => {
+        const [request, signed] = [join(folder, 'it.csr'), join(folder, 'it.pem')];
+        await command('csr', ...where, '--out', request, ...more);
+        await command('sign', request, '--root', root ?? '', '--out', signed);
+        return command('import', signed, ...where);
+      };
+      expect(await certify()).toMatchObject({
+        as: 'in-force',
+        files: [chain],
+        chain: [{ key: 'EC P-256' }, {}],
+      });
+      server = await serve(where, { env });
+      const running = server;
+      expect((await ask(running)).status).toBe(200);
+      for (const [label, key] of [
+        ['RSA', 'RSA 2048'],
+        ['P-384', 'EC P-384'],
+      ] as const) {
+        expect(await certify('--key-label', label)).toMatchObject({ as: 'next', chain: [{ key }, {}] });
+        await command('rotate', ...where, '--activate');
+        await vi.waitFor(
+          async () => {
+            const { leaf, authority } = issuedBy(await ask(running));
+            expect(spkis.get(label)).toEqual(
+              new Uint8Array(authority.x509.publicKey.export({ type: 'spki', format: 'der' })),
+            );
+            expect(leaf.x509.verify(authority.x509.publicKey)).toBe(true);
+          },
+          { timeout: 20_000, interval: 50 },
+        );
+      }
+      await running.stop();
+      server = await serve(where, { env });
+      const { publicKey } = issuedBy(await ask(server)).authority.x509;
+      expect(publicKey.asymmetricKeyDetails?.namedCurve).toBe('secp384r1');
+    });
+
     test('Ed25519 is told from what a token signs with', async () => {
       const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), Buffer.alloc(32, 1)]);
       const place = { module: MODULE ?? '', token: 'mayfly', keyLabel: 'x', pin: PIN };

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { encodePem } from '../../../src/encoding/pem.ts';
 import { openTransitSigner, type TransitOptions } from '../../../src/node/kms-signer.ts';
@@ -218,6 +218,41 @@ describeWith('openssl', 'a key in Transit', () => {
         transit.behaviour = 'answer';
         expect((await ask()).status).toBe(200);
         expect((await send(server.url, '/readyz')).status).toBe(200);
+      } finally {
+        await server.stop();
+        await people.close();
+      }
+    });
+
+    test('a version of the key that the service has made since is certified by an offline root, and signs next', {
+      timeout: 60_000,
+    }, async () => {
+      const { file, people } = await configured();
+      const [root, csr, chain] = ['root', 'it.csr', 'it.pem'].map((name) => join(folder, name));
+      const where = ['--config', file, '--data', join(folder, 'data')];
+      const command = async (...args: readonly (string | undefined)[]): Promise<void> => {
+        const { code, stderr } = await run(['ca', ...args.map(String)]);
+        expect([args, code, stderr]).toEqual([args, 0, '']);
+      };
+      const server = await serve(where);
+      try {
+        const [old] = transit.versions;
+        const current = ec();
+        transit.versions.push(current);
+        const issuing = async (): Promise<Uint8Array> => {
+          const { authority } = issuedBy(await request(server.url, { token: await people.sign() }));
+          return new Uint8Array(authority.x509.publicKey.export({ type: 'spki', format: 'der' }));
+        };
+        await command('init', '--offline-root', root);
+        await command('csr', ...where, '--out', csr);
+        await command('sign', csr, '--root', root, '--out', chain);
+        await command('import', chain, ...where);
+        expect(old && spkiOf(old)).toEqual(await issuing());
+        await command('rotate', ...where, '--activate');
+        await vi.waitFor(async () => expect(await issuing()).toEqual(spkiOf(current)), {
+          timeout: 20_000,
+          interval: 50,
+        });
       } finally {
         await server.stop();
         await people.close();
