@@ -7,6 +7,7 @@ import { KNOWN_ISSUERS } from '../../../src/config/issuer-draft.ts';
 import { parseSettings } from '../../../src/config/settings.ts';
 import { KINDS } from '../../fakes/instance.ts';
 import { run } from '../../fakes/process.ts';
+import { newTlsIdentity } from '../../fakes/tls.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -41,6 +42,18 @@ describe('config check', () => {
       file,
       mistakes: [{ severity: 'error', path: 'port', line: 1 }, {}, {}],
     });
+  });
+
+  test('a certificate and the key of another', async () => {
+    const [one, other] = await Promise.all([newTlsIdentity(), newTlsIdentity()]);
+    const certificate = written('cert.pem', one.cert);
+    const file = (key: string) => written('tls.yaml', { tls: { certificate, key }, issuers: [good] });
+    const { code, stdout } = await run(['config', 'check', file(written('other.pem', other.key))]);
+    expect([code, stdout]).toEqual([
+      1,
+      expect.stringMatching(/tls: the TLS files of REST .* cannot be used/),
+    ]);
+    expect((await run(['config', 'check', file(written('key.pem', one.key))])).code).toBe(0);
   });
 
   test('warnings pass, and do not with --strict', async () => {

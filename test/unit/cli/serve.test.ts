@@ -102,6 +102,9 @@ describe('what cannot be served', () => {
   test.each<[string, ServeFlags, RegExp]>([
     ['half a CA', { caChain: 'x' }, /--ca-chain and --ca-key go together/],
     ['half of TLS', { grpcTlsKey: 'x' }, /--grpc-tls-certificate and --grpc-tls-key go together/],
+    ['half of TLS for REST', { tlsCertificate: 'x' }, /--tls-certificate and --tls-key go together/],
+    ['a client CA without TLS', { tlsClientCa: 'x' }, /--tls-client-ca needs --tls-certificate/],
+    ['a certificate that is not there', { tlsCertificate: 'x.pem', tlsKey: 'y' }, /x\.pem cannot be read/],
     ['a log of no kind', { log: 'somewhere' }, /--log takes builtin, none, '' or an http\(s\) URL/],
     ['the key of a log that is not there', { log: 'http://127.0.0.1:1', logPublicKey: 'k.pem' }, /k\.pem/],
     ['an algorithm of no name', { clientSigningAlgorithms: 'rsa' }, /"rsa".*ecdsa-sha2-256-nistp256/],

@@ -137,6 +137,17 @@ describe('roles', () => {
     expect(text).toContain('mayfly_log_submissions_total{result="refused",reason="SUBMITTER_UNKNOWN"} 1');
   });
 
+  it('a log whose queue is full refuses at once', async () => {
+    const { data, root } = await newAuthority();
+    const pressure = { ...settingsOf('').pressure, queue: 0 };
+    const log = await startLog({ logRoots: root, pressure });
+    const ca = await startCa(data, { url: log.prefix, deadlineMs: 50 });
+    await expect(ca.issue('me@example.com')).rejects.toThrow('503');
+    const { text } = await send(log.metricsUrl, '/metrics');
+    expect(text).toContain('mayfly_log_submissions_total{result="refused",reason="OVERLOADED"} 1');
+    expect(text).toContain('mayfly_queue_refused_total 1');
+  });
+
   it('one SCT comes from the first log that answers', async () => {
     const { data, root } = await newAuthority();
     const log = await startLog({ logRoots: root });

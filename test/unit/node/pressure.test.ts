@@ -11,11 +11,12 @@ import { readLeaf } from '../../../src/certificate/leaf.ts';
 import { leafIndexOf } from '../../../src/log/entry.ts';
 import { openListener } from '../../../src/node/listener.ts';
 import { affordable } from '../../../src/node/listener-limits.ts';
-import { type Message, send } from '../../fakes/client.ts';
+import { type Answer, type Message, send } from '../../fakes/client.ts';
 import { GrpcClient, refusalOf } from '../../fakes/grpc-client.ts';
 import { startInstance, type TestInstance } from '../../fakes/instance.ts';
 import { type FakeIssuer, startIssuer } from '../../fakes/issuer.ts';
-import { issuedBy, orderBody, request } from '../../fakes/signing-client.ts';
+import { overHttp2 } from '../../fakes/secure-client.ts';
+import { issuedBy, orderBody, orderMessage, request } from '../../fakes/signing-client.ts';
 import { newTlsAuthority, type TlsAuthority } from '../../fakes/tls.ts';
 
 const SIGN = '/api/v2/signingCert';
@@ -269,16 +270,14 @@ describe('the queue', () => {
     const full = new RegExp(`^mayfly_queue_length ${length}$`, 'm');
     while (!full.test((await send(new URL(service.metricsUrl).origin, '/metrics')).text));
   };
-  const wildcard = (): object => ({
-    issuers: [{ 'issuer-url': new URL('/slow/*', people.url).href, audiences: ['sigstore'], type: 'email' }],
-  });
+  type Ask = (path: string) => Promise<Answer>;
 
   /** Whether what a certificate promises stands in the log, at the place that it names. */
-  async function isLogged(at: TestInstance, der: Uint8Array<ArrayBuffer>): Promise<boolean> {
-    const leaf = readLeaf(der);
+  async function isLogged(ask: Ask, answer: Answer): Promise<boolean> {
+    const leaf = readLeaf(new Uint8Array(issuedBy(answer).leaf.der));
     const [sct] = leaf.scts;
     const index = sct === undefined ? undefined : leafIndexOf(sct.extensions);
-    const { json } = await send(at.url, `/log/ct/v1/get-entries?start=${index}&end=${index}`);
+    const { json } = await ask(`/log/ct/v1/get-entries?start=${index}&end=${index}`);
     const { entries = [] } = json as { readonly entries?: readonly { readonly leaf_input: string }[] };
     const [entry] = entries.map(({ leaf_input }) => Buffer.from(leaf_input, 'base64'));
     return entry?.includes(leaf.precertTbs) === true;
@@ -286,7 +285,7 @@ describe('the queue', () => {
 
   test('when full answers 503 at once, and all that is in it ends in the log', async () => {
     const release = slow.hold();
-    const at = await start({ queue: 4 }, wildcard());
+    const at = await start({ queue: 4 });
     const token = await slow.sign();
     const answers = Array.from({ length: 4 }, () => request(at.url, { token }));
     await queued(4);
@@ -302,17 +301,45 @@ describe('the queue', () => {
     grpc.close();
     expect((await send(at.url, '/healthz')).status).toBe(200);
     release();
-    for (const answer of await Promise.all(answers)) {
-      const { leaf } = issuedBy(answer);
-      while (!(await isLogged(at, new Uint8Array(leaf.der))));
-    }
+    const ask: Ask = (path) => send(at.url, path);
+    for (const answer of await Promise.all(answers)) while (!(await isLogged(ask, answer)));
     await queued(0);
     expect((await request(at.url, { token })).status).toBe(200);
   });
 
+  test('lets through what it can under a flood, and exactly that is in the log', async () => {
+    const at = await start({ queue: 8 }, TLS());
+    const order = orderMessage({ token: await people.sign() });
+    const client = overHttp2(at.url, { ca: authority.cert }); // many requests arrive in one read
+    const answers = await Promise.all(Array.from({ length: 200 }, () => client.send(SIGN, order)));
+    const issued = answers.filter(({ status }) => status === 200);
+    const refused = answers.filter(({ status, headers }) => status === 503 && headers['retry-after'] === '1');
+    expect([issued.length > 8, refused.length > 0]).toEqual([true, true]);
+    expect(issued.length + refused.length).toBe(200);
+    for (const answer of issued) while (!(await isLogged(client.send, answer)));
+    const checkpoint = (await client.send('/log/checkpoint')).text;
+    client.close();
+    expect(checkpoint.split('\n')[1]).toBe(String(issued.length));
+    const { text } = await send(new URL(at.service.metricsUrl).origin, '/metrics');
+    expect(text).toContain(`mayfly_queue_refused_total ${refused.length}`);
+  });
+
+  test('finishes what HTTP/2 has given up', async () => {
+    const release = slow.hold();
+    const at = await start({ 'header-timeout': '200ms', 'request-timeout': '200ms' }, TLS());
+    const client = overHttp2(at.url, { ca: authority.cert });
+    const order = orderMessage({ token: await slow.sign() });
+    await expect(client.send(SIGN, order)).rejects.toThrow();
+    release();
+    await queued(0);
+    const entries = async () => (await client.send('/log/ct/v1/get-entries?start=0&end=0')).status;
+    while ((await entries()) !== 200);
+    client.close();
+  });
+
   test('finishes what a client does not wait for', async () => {
     const release = slow.hold();
-    const at = await start({ queue: 4 }, wildcard());
+    const at = await start({ queue: 4 });
     const body = JSON.stringify(orderBody({ token: await slow.sign() }));
     const { socket, ended } = raw(at.url);
     socket.write(`${HEADERS}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
