@@ -1,7 +1,7 @@
 // Rotation of CA, timestamp authority and log of the real command, under load: no request fails, and whatever was signed
 // verifies with @sigstore/verify under the trusted root that is served afterwards.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Bundle, bundleFromJSON, bundleToJSON } from '@sigstore/bundle';
@@ -14,7 +14,7 @@ import { readLeaf } from '../../src/certificate/leaf.ts';
 import { send } from '../fakes/client.ts';
 import { entryOf } from '../fakes/instance.ts';
 import { type FakeIssuer, startIssuer } from '../fakes/issuer.ts';
-import { type RunningServer, run, serve } from '../fakes/process.ts';
+import { FREE_PORTS, type RunningServer, run, serve } from '../fakes/process.ts';
 import { issuedBy, request } from '../fakes/signing-client.ts';
 
 const ARTIFACT = Buffer.from('what is released');
@@ -253,6 +253,13 @@ describe('restarted and killed', () => {
       origin: 'ca.example.org/log/2',
       retired: [{}],
     });
+    // An older record put back would let a frozen log grow.
+    await server.stop();
+    const record = join(folder, 'data', 'generations.json');
+    const { log, ...rest } = JSON.parse(readFileSync(record, 'utf8')) as { log: unknown[] };
+    writeFileSync(record, JSON.stringify({ ...rest, log: log.slice(0, 1) }));
+    const refused = await run(['serve', ...FREE_PORTS, ...where]);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('was retired')]);
   });
 });
 
