@@ -5,12 +5,13 @@ import { Command, InvalidArgumentError } from 'commander';
 import { printable } from '../certificate/plain-words.ts';
 import { IdentityPattern } from '../client/identity-pattern.ts';
 import { parseDuration } from '../config/duration.ts';
+import { saysFinal } from '../log/description.ts';
 import type { TileLeaf } from '../log/entry.ts';
 import type { LogClient } from '../log/log-client.ts';
 import { Alarm, BEGINNING, Monitor, type Progress } from '../log/monitor.ts';
 import { knownLogIn, readMonitorState, writeMonitorState } from '../node/monitor-state.ts';
 import { sha256 } from '../node/native-digest.ts';
-import { type AccessFlags, accessLog, addAccessFlags, pinTo } from './log-access.ts';
+import { type AccessFlags, accessLog, addAccessFlags, type LogAccess, pinTo } from './log-access.ts';
 import { alarmEvent, type LogEvent, Teller } from './log-events.ts';
 import { Watchlist } from './log-watchlist.ts';
 import { EXIT_FOUND_WRONG, EXIT_NOT_DONE, type JsonFlag } from './outcome.ts';
@@ -92,6 +93,13 @@ async function follow(url: string, flags: WatchFlags, teller: Teller, stop: Abor
       if (!(failure instanceof Alarm)) {
         if (flags.once === true) throw failure;
         complain(failure);
+      } else if (failure.kind === 'stale' && (await isRetired(access, failure))) {
+        complain(
+          new Error(
+            `the log ${client.log.origin} was retired, and all of it has been looked at; another has taken its place`,
+          ),
+        );
+        return 0;
       } else if (failure.kind !== 'stale' || flags.once === true || !stale) {
         // It was printed; a webhook that is away must not turn an alarm into an obstacle.
         await teller.tell(alarmEvent(client.log.origin, failure)).catch(complain);
@@ -102,6 +110,13 @@ async function follow(url: string, flags: WatchFlags, teller: Teller, stop: Abor
     await sleep(flags.interval, undefined, { signal: stop }).catch(() => undefined);
   }
   return 0;
+}
+
+/** A log that takes no more entries signs no more tree heads, and says so. */
+async function isRetired({ get }: LogAccess, { evidence }: Alarm): Promise<boolean> {
+  const [last] = evidence;
+  const listed = await get('log.v3.json').catch(() => undefined);
+  return last !== undefined && listed !== undefined && saysFinal(new TextDecoder().decode(listed), last);
 }
 
 async function monitorOf(

@@ -1,5 +1,6 @@
 // Description: what a client has to know to follow a log, in Mayfly's own form and in that of CT's log lists.
 
+import * as z from 'zod';
 import { type Bytes, base64 } from '../encoding/bytes.ts';
 
 /** The most that may pass between an SCT and a checkpoint that covers it, in seconds (RFC 6962 section 3). */
@@ -48,6 +49,26 @@ export interface FinalTreeHead {
   /** Milliseconds since the epoch. */
   readonly timestamp: number;
 }
+
+/** Whether a `log.v3.json` says that this tree head is the log's last. */
+export function saysFinal(text: string, { size, root, timestamp }: FinalTreeHead): boolean {
+  try {
+    const entry = z.looseObject({ state: z.looseObject({ readonly: final }) }).parse(JSON.parse(text));
+    const { tree_size, sha256_root_hash } = entry.state.readonly.final_tree_head;
+    return (
+      tree_size === size &&
+      sha256_root_hash === base64(root) &&
+      Date.parse(entry.state.readonly.timestamp) === timestamp
+    );
+  } catch {
+    return false;
+  }
+}
+
+const final = z.object({
+  timestamp: z.string(),
+  final_tree_head: z.object({ tree_size: z.number(), sha256_root_hash: z.string() }),
+});
 
 /** `state` of a log list entry: nothing more is taken, and all can still be read. */
 export function stateOf({ size, root, timestamp }: FinalTreeHead): object {

@@ -171,6 +171,10 @@ async function load(
     before?.parts.ca === parts.ca
       ? before.authority
       : await authorityOf(parts.ca, generations, { folder, options, own, warnings });
+  if (options.ca !== undefined && parts.ca !== generations.ca[0]?.part)
+    warnings.push(
+      `the CA in force is ${parts.ca} in ${path}, which has followed the one that the configuration names under ca`,
+    );
   const logs = logsOf(generations, now);
   const { logSigner, noteSigner } =
     before !== undefined && partOf(before.logs) === partOf(logs)

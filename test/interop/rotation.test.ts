@@ -203,6 +203,12 @@ describe('under load', () => {
       writeFileSync(key, (await run(['log', 'key', url])).stdout);
       const { code, stdout, stderr } = await run(['log', 'verify', url, '--key', key]);
       expect([part, code, stderr + stdout]).toEqual([part, 0, expect.any(String)]);
+      // A log that is not frozen and signs no more tree heads is an alarm.
+      const watch = ['log', 'watch', url, '--key', key, '--identity', 'nobody', '--stale', '1ms', '--once'];
+      const watched = await run(watch);
+      expect([watched.code, watched.stderr.includes('was retired')]).toEqual(
+        part === 'log' ? [0, true] : [1, false],
+      );
     }
 
     // It is so after a restart, too, without the keys that were retired.
