@@ -39,7 +39,10 @@ describeWith('redis', 'two instances on one Redis', () => {
         overrides: [
           {
             limit: 'certificates-per-identity',
-            ids: [{ id: `${people.url}#flow@example.com`, comment: 'one a second' }],
+            ids: Array.from({ length: 20 }, (_, n) => ({
+              id: `${people.url}#flow-${n}@example.com`,
+              comment: 'one a second',
+            })),
             ...{ burst: BURST, count: 3600, period: '1h' },
           },
         ],
@@ -59,45 +62,58 @@ describeWith('redis', 'two instances on one Redis', () => {
     rmSync(folder, { recursive: true });
   });
 
+  const statusesOf = (email: string): Promise<readonly number[]> =>
+    Promise.all(
+      Array.from({ length: CLIENTS }, async (_, client) => {
+        const { url } = instances[client % 2] ?? { url: '' };
+        // Each with a token of its own: a token that is shared is what replay rules are about.
+        return (await request(url, { token: await people.sign({ email, jti: `${email} ${client}` }) }))
+          .status;
+      }),
+    );
+  const count = (statuses: readonly number[], wanted: number): number =>
+    statuses.filter((status) => status === wanted).length;
+  /** What `run` makes of a name of its own, when no instance had to wait for Redis for longer than its 50 ms. */
+  async function undisturbed<T>(run: (attempt: number) => Promise<T | undefined>): Promise<T> {
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const outcome = await run(attempt);
+      if (outcome !== undefined) return outcome;
+      await setTimeout(200); // a machine that is busy with other things
+    }
+    throw new Error('Redis never answered in time');
+  }
+
   it.each(Array.from({ length: RUNS }, (_, run) => run))(
     `${CLIENTS} clients at once, burst ${BURST}: exactly that many certificates (run %i)`,
+    { timeout: 60_000 },
     async (run) => {
-      const email = `run-${run}@example.com`;
-      const statuses = await Promise.all(
-        Array.from({ length: CLIENTS }, async (_, client) => {
-          const { url } = instances[client % 2] ?? { url: '' };
-          // Each with a token of its own: a token that is shared is what replay rules are about.
-          const token = await people.sign({ email, jti: `${run}-${client}` });
-          return (await request(url, { token })).status;
-        }),
-      );
-      expect(statuses.filter((status) => status === 200)).toHaveLength(BURST);
-      expect(statuses.filter((status) => status === 429)).toHaveLength(CLIENTS - BURST);
+      const statuses = await undisturbed(async (attempt) => {
+        const seen = await statusesOf(`run-${run}-${attempt}@example.com`);
+        expect(count(seen, 200)).toBeLessThanOrEqual(BURST);
+        return count(seen, 503) === 0 ? seen : undefined;
+      });
+      expect(count(statuses, 200)).toBe(BURST);
+      expect(count(statuses, 429)).toBe(CLIENTS - BURST);
     },
   );
 
-  it('after a time exactly what has flowed back, by the clock of Redis', async () => {
-    const rush = async (): Promise<number> => {
-      const statuses = await Promise.all(
-        Array.from({ length: CLIENTS }, async (_, client) => {
-          const { url } = instances[client % 2] ?? { url: '' };
-          return (await request(url, { token: await people.sign({ email: 'flow@example.com' }) })).status;
-        }),
-      );
-      return statuses.filter((status) => status === 200).length;
-    };
+  it('after a time exactly what has flowed back, by the clock of Redis', { timeout: 60_000 }, async () => {
     /** Seconds. */
     const now = async (): Promise<number> => {
       const [seconds, microseconds] = await redis.admin.time();
       return Number(seconds) + Number(microseconds) / 1e6;
     };
-    const before = await now();
-    let granted = await rush();
-    const begun = await now();
-    while ((await now()) < begun + 3) await setTimeout(50);
-    const earliest = await now();
-    granted += await rush();
-    const latest = await now();
+    const { before, begun, earliest, granted, latest } = await undisturbed(async (attempt) => {
+      const before = await now();
+      const first = await statusesOf(`flow-${attempt}@example.com`);
+      const begun = await now();
+      while ((await now()) < begun + 3) await setTimeout(50);
+      const earliest = await now();
+      const second = await statusesOf(`flow-${attempt}@example.com`);
+      const granted = count(first, 200) + count(second, 200);
+      if (count([...first, ...second], 503) > 0) return undefined;
+      return { before, begun, earliest, granted, latest: await now() };
+    });
     // One a second since the first of them was granted, between `before` and `begun`, until the last was asked for.
     expect(granted).toBeGreaterThanOrEqual(BURST + Math.floor(earliest - begun));
     expect(granted).toBeLessThanOrEqual(BURST + Math.floor(latest - before));
@@ -123,6 +139,11 @@ describeWith('redis', 'two instances on one Redis', () => {
   it('one line tells that Redis is away, one that it is back, however many ask meanwhile', async () => {
     const [one] = instances;
     if (one === undefined) throw new Error('no instance');
+    const metrics = async () => (await fetch(one.metricsUrl)).text();
+    const losses = async () =>
+      Number(/backend_changes_total\{state="unavailable"\} (\d+)/.exec(await metrics())?.[1] ?? 0);
+    while (!(await metrics()).includes('mayfly_ratelimit_backend_up 1')) await setTimeout(20);
+    const [lines, lost] = [one.output.stderr.length, await losses()];
     await redis.kill();
     const ask = async () => request(one.url, { token: await people.sign({ email: 'away@example.com' }) });
     const away = await Promise.all(Array.from({ length: 10 }, ask));
@@ -130,15 +151,15 @@ describeWith('redis', 'two instances on one Redis', () => {
       expect(status).toBe(503);
       expect(json).toMatchObject({ details: [{ reason: 'LIMITER_UNAVAILABLE' }] });
     }
-    const metrics = async () => (await fetch(one.metricsUrl)).text();
     expect(await metrics()).toContain('mayfly_ratelimit_backend_up 0');
     await redis.restart();
-    await one.saying(/Redis answers again/);
-    expect((await ask()).status).toBe(200);
+    const said = () =>
+      Array.from(one.output.stderr.slice(lines).matchAll(/rate limits: Redis \w+ \w+/g), ([line]) => line);
+    while (!said().includes('rate limits: Redis answers again')) await setTimeout(20);
+    expect(said()).toEqual(['rate limits: Redis does not', 'rate limits: Redis answers again']);
     expect(await metrics()).toContain('mayfly_ratelimit_backend_up 1');
-    expect(await metrics()).toContain('mayfly_ratelimit_backend_changes_total{state="unavailable"} 1');
-    const said = one.output.stderr.match(/rate limits: Redis \w+ \w+/g);
-    expect(said).toEqual(['rate limits: Redis does not', 'rate limits: Redis answers again']);
+    expect((await losses()) - lost).toBe(1);
+    await undisturbed(async () => ((await ask()).status === 200 ? true : undefined));
   });
 });
 
