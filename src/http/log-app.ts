@@ -6,6 +6,7 @@ import { Problem } from '../problem.ts';
 import { cors } from './cors.ts';
 import { type ErrorDetail, failureResponse, problemOf } from './failure.ts';
 import type { Unreadiness } from './health.ts';
+import { openApiRoutes } from './openapi.ts';
 
 export interface LogAppDoor {
   readonly identity: LogIdentity;
@@ -32,6 +33,8 @@ export function createLogApp(door: LogAppDoor): Hono {
     return reasons.length === 0 ? c.json({ status: 'READY' }) : c.json({ status: 'NOT_READY', reasons }, 503);
   });
   app.get('/.well-known/mayfly/log.json', (c) => c.json(describeLog(door.identity, door.prefix)));
+  const url = door.prefix.slice(0, -door.path.length - 1);
+  app.route('/', openApiRoutes({ url, parts: ['log', 'submission'] }));
   for (const routes of door.routes) app.route(door.path, routes);
   app.notFound(() => failureResponse(new Problem('not_found'), door.errors));
   app.onError((failure) => {

@@ -10,6 +10,7 @@ import { createApp, type Door } from '../http/app.ts';
 import type { PemChain } from '../http/ca-information.ts';
 import { explainRoutes } from '../http/explain.ts';
 import { authorityReadiness, signerReadiness, type Unreadiness } from '../http/health.ts';
+import { openApiRoutes } from '../http/openapi.ts';
 import type { Line } from '../issuance.ts';
 import { AlgorithmAllowList } from '../key/algorithm.ts';
 import type { OpenLog } from '../log/open-log.ts';
@@ -238,6 +239,13 @@ export async function openMayfly(
   const { explainBearers } = settings;
   if (explainBearers.length > 0)
     faces.push({ path: '/', routes: explainRoutes(door, explainBearers, sha256) });
+  const parts = [
+    ...(['issuing', 'trust'] as const),
+    ...(running.timestamp === undefined ? [] : (['timestamp'] as const)),
+    ...(builtin === undefined ? [] : (['log'] as const)),
+    ...(explainBearers.length === 0 ? [] : (['explain'] as const)),
+  ];
+  faces.push({ path: '/', routes: openApiRoutes({ url: publicUrl, parts }) });
   const app = createApp(door, faces);
   const closing = opened.move();
   adopt(inForce);

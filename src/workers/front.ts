@@ -13,6 +13,7 @@ import { systemClock as clock } from '../clock.ts';
 import { createApp, type Door } from '../http/app.ts';
 import { explainRoutes } from '../http/explain.ts';
 import { authorityReadiness, signerReadiness, type Unreadiness } from '../http/health.ts';
+import { openApiRoutes } from '../http/openapi.ts';
 import type { Line } from '../issuance.ts';
 import { AlgorithmAllowList } from '../key/algorithm.ts';
 import { logIdOf } from '../log/checkpoint.ts';
@@ -72,12 +73,20 @@ export async function openFront(settings: EdgeSettings, environment: Environment
   const faces = facesOf({ settings, instance, builtin, external: external.known, clock, onBug });
   if (settings.explainBearers.length > 0)
     faces.push({ path: '/', routes: explainRoutes(door, settings.explainBearers, sha256) });
+  const parts = [
+    ...(['issuing', 'trust', 'metrics'] as const),
+    ...(instance.timestamp === undefined ? [] : (['timestamp'] as const)),
+    ...(builtin === undefined ? [] : (['log'] as const)),
+    ...(settings.explainBearers.length === 0 ? [] : (['explain'] as const)),
+  ];
+  faces.push({ path: '/', routes: openApiRoutes({ url: settings.publicUrl, parts }) });
   return createApp(door, faces);
 }
 
 /** The platform writes this header itself and lets no client do so. */
 function callerOf({ headers }: Request): Caller {
-  return { address: headers.get('cf-connecting-ip') ?? undefined, ...idsOf(headers) };
+  const { requestId = crypto.randomUUID(), traceId } = idsOf(headers);
+  return { address: headers.get('cf-connecting-ip') ?? undefined, requestId, traceId };
 }
 
 async function builtinLog(environment: Environment): Promise<EdgeLog> {

@@ -50,6 +50,22 @@ export function routes(the: () => World): void {
       expect((await get(path)).status).toBe(200);
     });
 
+    test('are described by an OpenAPI document, and those that take nothing answer', async () => {
+      const { status, headers, json } = await get('/openapi.json');
+      expect([status, headers['content-type']]).toEqual([200, JSON_TYPE]);
+      expect(headers['x-request-id']).toMatch(/^[0-9a-f-]{36}$/);
+      const { openapi, paths } = json as { openapi: string; paths: Record<string, { get?: unknown }> };
+      expect(openapi).toBe('3.1.0');
+      const names = Object.keys(paths);
+      expect(names).toEqual(
+        expect.arrayContaining([...WRITE, ...READ.map(([path]) => path), '/log/checkpoint']),
+      );
+      const plain = names.filter(
+        (name) => paths[name]?.get !== undefined && !/[{]|get-(?!sth$|roots)/.test(name),
+      );
+      for (const name of plain) expect([name, (await get(name)).status]).toEqual([name, 200]);
+    });
+
     test('signing takes a query too', async () => {
       const message = orderMessage({ token: await the().token() });
       expect((await get('/api/v2/signing%43ert?token=x', message)).status).toBe(200);
