@@ -3,12 +3,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
+import type { ExistingCa } from '../../src/node/authority-files.ts';
 import type { InstanceKind } from '../../src/node/data-folder.ts';
-import { type ExistingCa, openInstance } from '../../src/node/instance.ts';
+import { openInstance } from '../../src/node/instance.ts';
 import { readPrivateKey, writePrivateKey } from '../../src/node/key-file.ts';
 import { sha256 } from '../../src/node/native-digest.ts';
 import { nativeRandom as random } from '../../src/node/native-random.ts';
 import { nativeVerifier as verifier } from '../../src/node/native-verifier.ts';
+import { chainFilesOf } from '../../src/node/trusted-chains.ts';
 import type { KeySecrets } from '../../src/workers/variables.ts';
 
 /** An existing CA whose key is in a file: a Worker takes keys as text, and reaches no token. */
@@ -26,19 +28,22 @@ export interface KeyFolderOptions {
 /** Makes what is missing, as the first start of `serve` does, so that the folder serves Node as well. Throws InstanceError. */
 export async function keySecrets(options: KeyFolderOptions): Promise<KeySecrets> {
   const { folder, passphrase, ca } = options;
-  await openInstance({ ...options, clock: systemClock, random, sha256, verifier });
+  const { parts } = await openInstance({ ...options, clock: systemClock, random, sha256, verifier });
   const read = (name: string): string => readFileSync(join(folder, name), 'utf8');
   // WebCrypto reads PKCS#8 in clear and nothing else.
   const key = (name: string): string => writePrivateKey(readPrivateKey(read(name), passphrase), random);
   return {
     ...(ca === undefined
-      ? { CA_CHAIN: read('ca/intermediate.pem') + read('ca/root.pem'), CA_KEY: key('ca/intermediate.key') }
+      ? {
+          CA_CHAIN: chainFilesOf('', parts.ca).map(read).join(''),
+          CA_KEY: key(`${parts.ca}/intermediate.key`),
+        }
       : existing(ca)),
     LOG_KEY: key('log/log.key'),
     NOTE_KEY: key('log/note.key'),
-    ...(existsSync(join(folder, 'timestamp')) && {
-      TIMESTAMP_CHAIN: read('timestamp/chain.pem'),
-      TIMESTAMP_KEY: key('timestamp/timestamp.key'),
+    ...(existsSync(join(folder, parts.timestamp)) && {
+      TIMESTAMP_CHAIN: read(`${parts.timestamp}/chain.pem`),
+      TIMESTAMP_KEY: key(`${parts.timestamp}/timestamp.key`),
     }),
   };
 }

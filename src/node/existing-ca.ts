@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { CaSettings } from '../config/ca-settings.ts';
-import type { ExistingCa } from './instance.ts';
+import type { ExistingCa } from './authority-files.ts';
 import { openTransitSigner } from './kms-signer.ts';
 import { openPkcs11Signer } from './pkcs11-signer.ts';
 

@@ -3,19 +3,17 @@
 import type { KeyObject } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Authority, openAuthority } from '../certificate/authority.ts';
-import { AuthorityError } from '../certificate/authority-error.ts';
+import type { Authority } from '../certificate/authority.ts';
 import type { Parent } from '../certificate/ca-certificate.ts';
-import { readCaCertificate } from '../certificate/ca-reader.ts';
 import { readChain } from '../certificate/chain.ts';
 import type { Clock, Instant } from '../clock.ts';
-import { type Bytes, equal } from '../encoding/bytes.ts';
+import type { Bytes } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
 import { encodePem } from '../encoding/pem.ts';
 import type { Random } from '../encoding/random.ts';
 import type { Signer } from '../key/signer.ts';
 import type { SignatureVerifier } from '../key/verifier.ts';
-import { type TrustedChain, validityOfChain } from '../trust/material.ts';
+import { type ExistingCa, existingAuthority, loadAuthority, openChain } from './authority-files.ts';
 import {
   type DataFolder,
   InstanceError,
@@ -23,7 +21,7 @@ import {
   permissionWarning,
   providePart,
 } from './data-folder.ts';
-import { type Generations, nextActivation, readGenerations, signsAt, trustedUntil } from './generations.ts';
+import { type Generations, nextActivation, readGenerations, signsAt } from './generations.ts';
 import { collect, loadKey, type OwnKeys, ownKeys, read, requireDistinct } from './instance-key.ts';
 import { writePrivateKey } from './key-file.ts';
 import {
@@ -38,6 +36,7 @@ import {
 } from './log-instance.ts';
 import { nativeSigner } from './native-signer.ts';
 import { type CaCurve, type InstanceNames, makeCa, makeTimestampAuthority, type NewCa } from './new-ca.ts';
+import { chainFilesOf, KEY_PLACE, type TrustedChains, trustedChains } from './trusted-chains.ts';
 
 /** What a timestamp authority is made of. */
 export interface TimestampMaterial {
@@ -57,17 +56,6 @@ export interface Instance extends LogInstance {
   /** Folders in the data folder of what is in force. */
   readonly parts: { readonly ca: string; readonly timestamp: string };
 }
-
-export interface TrustedChains {
-  readonly authorities: readonly TrustedChain[];
-  readonly timestamps: readonly TrustedChain[];
-}
-
-/** An existing CA: path of its PEM chain (issuing CA first, root last), and its private key: a path, or wherever it is. */
-export type ExistingCa =
-  | { readonly chain: string; readonly key: string; readonly passphrase?: string }
-  /** Opens the key of this SubjectPublicKeyInfo; rejects with an Error with a sentence. */
-  | { readonly chain: string; readonly signer: (publicKey: Bytes) => Promise<Signer> };
 
 export interface EphemeralOptions {
   readonly kind: InstanceKind;
@@ -231,53 +219,6 @@ async function authorityOf(part: string, generations: Generations, opening: Open
   return loadAuthority(files, nativeSigner(await own(`${part}/intermediate.key`)), options);
 }
 
-/** In the folder of a CA whose key is in a token or a service: which it is, as JSON. */
-export const KEY_PLACE = 'key.json';
-
-/** The first CA keeps root and intermediate apart, as it was made here. */
-export function chainFilesOf(folder: string, part: string): readonly string[] {
-  const names = part === 'ca' ? ['intermediate.pem', 'root.pem'] : ['chain.pem'];
-  return names.map((name) => join(folder, part, name));
-}
-
-async function trustedChains(
-  generations: Generations,
-  now: Instant,
-  inForce: Pick<Instance, 'parts' | 'authority'> & {
-    readonly path: string;
-    readonly timestamp: TimestampMaterial | undefined;
-  },
-): Promise<TrustedChains> {
-  const { path, parts, authority, timestamp } = inForce;
-  const chainAt = async (files: readonly string[]): Promise<readonly Bytes[]> =>
-    (await Promise.all(files.map(async (file) => readChain(await read(file))))).flat();
-  const trusted = async (
-    kind: 'ca' | 'timestamp',
-    chainOf: (part: string) => Promise<readonly Bytes[] | undefined>,
-  ): Promise<readonly TrustedChain[]> => {
-    const out: TrustedChain[] = [];
-    for (const [i, { part }] of generations[kind].entries()) {
-      const chain = await chainOf(part);
-      const retired = trustedUntil(generations[kind], i, now);
-      if (chain === undefined) continue;
-      const one = retired === undefined ? { chain } : { chain, retired };
-      if (retired === undefined || retired >= validityOfChain(one).start) out.push(one);
-    }
-    return out;
-  };
-  return {
-    authorities: await trusted('ca', async (part) =>
-      part === parts.ca ? authority.chain : chainAt(chainFilesOf(path, part)),
-    ),
-    timestamps: await trusted('timestamp', async (part) => {
-      if (part === parts.timestamp) return timestamp?.chain;
-      const file = join(path, part, 'chain.pem');
-      // The first may never have been made.
-      return part === 'timestamp' && !existsSync(file) ? undefined : chainAt([file]);
-    }),
-  };
-}
-
 /** An instance in memory: all keys but the one of a given `ca` are gone with the process. Throws InstanceError. */
 export async function ephemeralInstance(options: EphemeralOptions): Promise<Instance> {
   const warnings: string[] = [];
@@ -285,7 +226,7 @@ export async function ephemeralInstance(options: EphemeralOptions): Promise<Inst
   let parent: Parent | undefined;
   if (options.ca === undefined) {
     const { root, rootKey, intermediate, intermediateKey } = await newCa(options);
-    authority = await open([intermediate, root], nativeSigner(intermediateKey), options);
+    authority = await openChain([intermediate, root], nativeSigner(intermediateKey), options);
     parent = { certificate: root, signer: nativeSigner(rootKey) };
   } else authority = await existingAuthority(options.ca, options, warnings);
   const { chain, key } = await makeTimestampAuthority({ ...options, now: options.clock.now() }, parent);
@@ -302,58 +243,4 @@ export async function ephemeralInstance(options: EphemeralOptions): Promise<Inst
 
 function newCa(options: EphemeralOptions): Promise<NewCa> {
   return makeCa({ ...options, now: options.clock.now() });
-}
-
-async function existingAuthority(
-  ca: ExistingCa,
-  options: EphemeralOptions,
-  warnings: string[],
-): Promise<Authority> {
-  const key =
-    'signer' in ca
-      ? await ca.signer(await issuingKey(ca.chain))
-      : nativeSigner(await loadKey(ca.key, ca.passphrase, warnings));
-  const authority = await loadAuthority([ca.chain], key, options);
-  const anchor = authority.chain.at(-1);
-  if (anchor !== undefined) {
-    const { issuer, subject, title } = readCaCertificate(anchor);
-    if (!equal(issuer, subject)) {
-      warnings.push(
-        `${ca.chain} does not end in a root but in ${title}: some clients accept only a whole chain`,
-      );
-    }
-  }
-  return authority;
-}
-
-/** SubjectPublicKeyInfo of the first certificate. */
-async function issuingKey(file: string): Promise<Bytes> {
-  const unusable = (error: AuthorityError) =>
-    new InstanceError('chain_unusable', `${file}: ${error.message}`, error);
-  try {
-    const [first] = readChain(await read(file));
-    if (first === undefined) throw new AuthorityError('chain_empty', 'the chain has no certificate');
-    return readCaCertificate(first).spki;
-  } catch (error) {
-    throw error instanceof AuthorityError ? unusable(error) : error;
-  }
-}
-
-async function loadAuthority(
-  files: readonly string[],
-  signer: Signer,
-  options: EphemeralOptions,
-): Promise<Authority> {
-  try {
-    const chain: Bytes[] = [];
-    for (const file of files) chain.push(...readChain(await read(file)));
-    return await open(chain, signer, options);
-  } catch (error) {
-    if (!(error instanceof AuthorityError)) throw error;
-    throw new InstanceError('chain_unusable', `${files.join(' and ')}: ${error.message}`, error);
-  }
-}
-
-function open(chain: readonly Bytes[], signer: Signer, options: EphemeralOptions): Promise<Authority> {
-  return openAuthority(chain, signer, options.sha256, options.clock.now(), options.verifier);
 }

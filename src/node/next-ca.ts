@@ -11,7 +11,6 @@ import { encodePem } from '../encoding/pem.ts';
 import type { InstanceKind } from './data-folder.ts';
 import type { Generations } from './generations.ts';
 import { numberOf } from './generations.ts';
-import { chainFilesOf, KEY_PLACE } from './instance.ts';
 import { loadKey, read } from './instance-key.ts';
 import { writePrivateKey } from './key-file.ts';
 import { sha256 } from './native-digest.ts';
@@ -26,6 +25,7 @@ import {
   namesOf,
 } from './new-ca.ts';
 import { type Making, type NextParts, RotationRefused } from './next-generation.ts';
+import { chainFilesOf, KEY_PLACE } from './trusted-chains.ts';
 
 export interface NextCaOptions {
   readonly folder: string;

@@ -16,7 +16,7 @@ import type { Signer } from '../key/signer.ts';
 import { InstanceError, makeFolderOf, openDataFolder, providePart, replaceFile } from './data-folder.ts';
 import { caAt, firstLine, type KeyPlace } from './existing-ca.ts';
 import { type Generations, numberOf, readGenerations } from './generations.ts';
-import { KEY_PLACE, REQUEST_PART } from './instance.ts';
+import { REQUEST_PART } from './instance.ts';
 import { loadKey, read } from './instance-key.ts';
 import { writePrivateKey } from './key-file.ts';
 import { transitPublicKey } from './kms-signer.ts';
@@ -29,6 +29,7 @@ import { type CaCurve, makeEcdsaKey, namesOf } from './new-ca.ts';
 import { chainIn, nextTimestamp, pemOfChain } from './next-ca.ts';
 import { addGenerations } from './next-generation.ts';
 import { pkcs11PublicKey } from './pkcs11-public-key.ts';
+import { KEY_PLACE } from './trusted-chains.ts';
 
 const REQUEST = 'request.pem';
 

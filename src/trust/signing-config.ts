@@ -48,6 +48,8 @@ export function signingConfig(material: TrustMaterial): SigningConfig {
     .map(({ baseUrl, validFor, majorApiVersion }) => service(baseUrl, validFor, majorApiVersion));
   const tsaUrls = timestampAuthorities
     .filter(({ retired }) => retired === undefined)
+    // One that is trusted already and does not sign yet answers at the same place.
+    .filter(({ uri }, i, all) => all.findIndex((one) => one.uri === uri) === i)
     .map((trusted) => service(trusted.uri, validityOfChain(trusted)));
 
   return {
