@@ -13,6 +13,16 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { FREE_PORTS, type RunningServer, start } from '../fakes/process.ts';
 
+/** As a person's shell has it: without what npm and a test runner add for the programs that they start. */
+export function ownEnvironment(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(
+    ([name]) =>
+      !/^(npm_(package|lifecycle|command|execpath|node_execpath)|NODE_OPTIONS|VITEST|NODE_ENV)/.test(name),
+  );
+  const path = (process.env['PATH'] ?? '').split(':').filter((folder) => !folder.includes('node_modules'));
+  return { ...Object.fromEntries(kept), PATH: path.join(':') };
+}
+
 /** What stands here for what is there: paths of mounts, and addresses of other containers. */
 export type Translation = ReadonlyMap<string, string>;
 

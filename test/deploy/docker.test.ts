@@ -1,6 +1,6 @@
 // The container image: its Dockerfile linted, its stages built in folders, and what comes out run as the image would be.
 
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -47,6 +47,7 @@ describe('the stages', () => {
   const user = Number(textOf(final, 'USER').split(':')[0]);
   const sealed = process.getuid?.() === 0 && spawnSync('unshare', ['--mount', 'true']).status === 0;
   let people: FakeIssuer;
+  let running: ChildProcess | undefined;
 
   beforeAll(async () => {
     people = await startIssuer({ claims: { email: 'dana@example.org', email_verified: true } });
@@ -58,6 +59,7 @@ describe('the stages', () => {
     writeFileSync(join(root, 'etc', 'mayfly', 'mayfly.yaml'), configuration, { mode: 0o644 });
   }, 240_000);
   afterAll(async () => {
+    running?.kill('SIGKILL');
     await people.close();
     rmSync(work, { recursive: true, force: true });
     rmSync(root, { recursive: true, force: true });
@@ -86,6 +88,7 @@ describe('the stages', () => {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { NODE_ENV: 'production' },
     });
+    running = child;
     try {
       let said = '';
       const url = await new Promise<string>((resolve, reject) => {

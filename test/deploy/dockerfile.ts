@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { ownEnvironment } from './container.ts';
 
 export interface Instruction {
   readonly name: string;
@@ -73,21 +74,12 @@ export function build({ file, context, work, root, skip }: Build): void {
     const into = index === stages.length - 1 ? root : work;
     for (const { name, value } of instructions) {
       if (name === 'RUN' && !skip.test(value))
-        execFileSync('sh', ['-ec', value], { cwd: work, stdio: 'pipe', env: bareEnvironment() });
+        execFileSync('sh', ['-ec', value], { cwd: work, stdio: 'pipe', env: ownEnvironment() });
       if (name === 'WORKDIR' && into === work && value !== workdir) throw new Error(`WORKDIR ${value}`);
       if (name === 'COPY') copy(value, visible, work, workdir, into);
     }
   }
 }
-
-/** As in an image: nothing of npm's own that this process was started with. */
-const bareEnvironment = (): NodeJS.ProcessEnv => ({
-  PATH: (process.env['PATH'] ?? '')
-    .split(':')
-    .filter((folder) => !folder.includes('node_modules'))
-    .join(':'),
-  HOME: process.env['HOME'],
-});
 
 function copy(value: string, visible: string, work: string, workdir: string, into: string): void {
   const words = value.split(/\s+/);
