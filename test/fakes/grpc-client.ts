@@ -4,6 +4,7 @@ import {
   create,
   type DescMessage,
   fromBinary,
+  fromJson,
   type JsonValue,
   type MessageInitShape,
   type MessageShape,
@@ -14,8 +15,10 @@ import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { type ChannelCredentials, Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import {
   ConfigurationSchema,
+  type CreateSigningCertificateRequest,
   CreateSigningCertificateRequestSchema,
   GetConfigurationRequestSchema,
+  type SigningCertificate,
   SigningCertificateSchema,
   TrustBundleSchema,
 } from '../../src/grpc/generated/dev/sigstore/fulcio/v2/ca_pb.ts';
@@ -29,6 +32,13 @@ import {
   HealthCheckRequestSchema,
   HealthCheckResponseSchema,
 } from '../../src/grpc/generated/grpc/health/v1/health_pb.ts';
+import { type Order, orderBody } from './signing-client.ts';
+
+export const messageOf = (order: Order): CreateSigningCertificateRequest =>
+  fromJson(CreateSigningCertificateRequestSchema, JSON.parse(JSON.stringify(orderBody(order))));
+
+export const chainIn = ({ certificate }: SigningCertificate): readonly string[] =>
+  certificate.value?.chain?.certificates ?? [];
 
 export interface Refusal {
   readonly code: number;

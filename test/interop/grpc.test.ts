@@ -5,32 +5,24 @@ import { connect as connectHttp2 } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { fromJson, toBinary } from '@bufbuild/protobuf';
+import { toBinary } from '@bufbuild/protobuf';
 import { createClient } from '@connectrpc/connect';
 import { createConnectTransport, createGrpcWebTransport } from '@connectrpc/connect-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   CA,
-  type CreateSigningCertificateRequest,
   CreateSigningCertificateRequestSchema,
-  type SigningCertificate,
 } from '../../src/grpc/generated/dev/sigstore/fulcio/v2/ca_pb.ts';
 import { HealthCheckResponse_ServingStatus as Status } from '../../src/grpc/generated/grpc/health/v1/health_pb.ts';
 import { readCertificate, SCT_LIST } from '../fakes/certificate.ts';
 import { send } from '../fakes/client.ts';
-import { GrpcClient, refusalOf } from '../fakes/grpc-client.ts';
+import { chainIn, GrpcClient, messageOf, refusalOf } from '../fakes/grpc-client.ts';
 import { startInstance, type TestInstance } from '../fakes/instance.ts';
 import { type FakeIssuer, newSigningKey, signToken, startIssuer } from '../fakes/issuer.ts';
-import { type Order, orderBody, request } from '../fakes/signing-client.ts';
+import { type Order, request } from '../fakes/signing-client.ts';
 import { signingRequest } from '../fakes/signing-request.ts';
 import { newTlsIdentity, type TlsIdentity } from '../fakes/tls.ts';
 import { ACCEPTED, spkiOf } from '../vectors/key-pairs.ts';
-
-const messageOf = (order: Order): CreateSigningCertificateRequest =>
-  fromJson(CreateSigningCertificateRequestSchema, JSON.parse(JSON.stringify(orderBody(order))));
-
-const chainOf = ({ certificate }: SigningCertificate): readonly string[] =>
-  certificate.value?.chain?.certificates ?? [];
 
 let issuer: FakeIssuer;
 let instance: TestInstance;
@@ -62,18 +54,18 @@ describe('CreateSigningCertificate', () => {
     const token = await emailToken();
     const answer = await client.sign(messageOf({ token, key }));
     expect(answer.certificate.case).toBe('signedCertificateEmbeddedSct');
-    const [leaf = '', ...authorities] = chainOf(answer);
+    const [leaf = '', ...authorities] = chainIn(answer);
     const { spki, names, extension } = readCertificate(leaf);
     expect(spki).toBe(Buffer.from(spkiOf(key)).toString('hex'));
     expect(names).toEqual([{ kind: 'email', value: `person-${people}@example.org` }]);
     expect(extension(SCT_LIST)).toBeDefined();
     expect(authorities).toHaveLength(2);
-    for (const pem of chainOf(answer)) expect(pem).toMatch(/^-----BEGIN .+-----END CERTIFICATE-----$/s);
+    for (const pem of chainIn(answer)) expect(pem).toMatch(/^-----BEGIN .+-----END CERTIFICATE-----$/s);
   });
 
   test.each(ACCEPTED)('and for a request signed with a %s key', async (key) => {
     const answer = await client.sign(messageOf({ token: await emailToken(), csr: signingRequest(key) }));
-    const { spki } = readCertificate(chainOf(answer)[0] ?? '');
+    const { spki } = readCertificate(chainIn(answer)[0] ?? '');
     expect(spki).toBe(Buffer.from(spkiOf(key)).toString('hex'));
   });
 
@@ -81,13 +73,13 @@ describe('CreateSigningCertificate', () => {
     const token = await emailToken();
     const { credentials: _, ...message } = messageOf({ token });
     const answer = await client.sign(message, { oidcidentitytoken: token });
-    expect(chainOf(answer)).toHaveLength(3);
+    expect(chainIn(answer)).toHaveLength(3);
   });
 
   test('takes the one in the message first, as Fulcio does', async () => {
     const token = await emailToken();
     const answer = await client.sign(messageOf({ token }), { oidcidentitytoken: 'no token' });
-    expect(chainOf(answer)).toHaveLength(3);
+    expect(chainIn(answer)).toHaveLength(3);
     const refusal = await refusalOf(client.sign(messageOf({ token: 'a.b.c' }), { oidcidentitytoken: token }));
     expect(refusal.code).toBe(3);
   });
@@ -322,7 +314,7 @@ describe('over TLS', () => {
   test('a client that trusts the root gets a certificate', async () => {
     expect(secured.service.grpcUrl).toMatch(/^https:/);
     const caller = new GrpcClient(local(), identity.cert);
-    expect(chainOf(await caller.sign(messageOf({ token: await emailToken() })))).toHaveLength(3);
+    expect(chainIn(await caller.sign(messageOf({ token: await emailToken() })))).toHaveLength(3);
     caller.close();
   });
 
@@ -335,7 +327,7 @@ describe('over TLS', () => {
       const answer = await createClient(CA, transport).createSigningCertificate(
         messageOf({ token: await emailToken() }),
       );
-      expect(chainOf(answer)).toHaveLength(3);
+      expect(chainIn(answer)).toHaveLength(3);
     }
   });
 
@@ -409,7 +401,7 @@ describe('at the end', () => {
     const late = new GrpcClient(ending.service.grpcUrl);
     expect((await refusalOf(late.check())).code).toBe(14);
     release();
-    expect(chainOf(await accepted)).toHaveLength(3);
+    expect(chainIn(await accepted)).toHaveLength(3);
     await closed;
     late.close();
     caller.close();

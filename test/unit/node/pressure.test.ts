@@ -105,6 +105,9 @@ async function dribble({ socket, ended, isGone }: Raw, first: string, next: stri
   }
 }
 
+const metricsOf = async ({ metricsUrl }: { readonly metricsUrl: string }): Promise<string> =>
+  (await send(new URL(metricsUrl).origin, '/metrics')).text;
+
 const HEADERS = `POST ${SIGN} HTTP/1.1\r\nhost: x\r\n`;
 const BODY = `${HEADERS}content-length: 1000\r\n\r\n{`;
 const CHUNKED = `${HEADERS}transfer-encoding: chunked\r\n\r\n1\r\n{\r\n`;
@@ -152,6 +155,35 @@ describe('a client that is slow', () => {
       raw(service[where]).ended,
       dribble(raw(service[where]), '\x16\x03\x01\x02\0', '\x01'),
     ]);
+  });
+
+  test.each([
+    ['with its headers', 'url', HEADERS, 'a: b\r\n'],
+    ['with its body', 'url', BODY, ' '],
+    ['with headers over HTTP/2', 'grpcUrl', PREFACE + SETTINGS + HALF_HEADERS, 'x'],
+  ] as const)('%s does not keep an instance from ending', async (_, where, first, next) => {
+    const { service } = await start(SHORT);
+    const client = raw(service[where]);
+    client.socket.write(first);
+    while (!/^mayfly_connections\{listener="\w+"\} 1$/m.test(await metricsOf(service)));
+    const cut = dribble(client, next, next);
+    await service.close();
+    await cut;
+    instance = undefined;
+  });
+
+  test.each([
+    ['over TLS', 'h2'],
+    ['over TLS', 'http/1.1'],
+  ] as const)('%s (%s) does not keep an instance from ending', async (_, protocol) => {
+    const { service } = await start(SHORT, TLS());
+    const client = rawTls(service.url, protocol);
+    await new Promise((resolve) => client.socket.once('secureConnect', resolve));
+    const cut = dribble(client, protocol === 'h2' ? PREFACE + SETTINGS + HALF_HEADERS : BODY, ' ');
+    await new Promise((resolve) => client.socket.write('x', resolve));
+    await service.close();
+    await cut;
+    instance = undefined;
   });
 
   test('with the body of a call over HTTP/2 is cut off', async () => {

@@ -11,7 +11,7 @@ import { stringify } from 'yaml';
 import { parseSettings, type Settings } from '../../../src/config/settings.ts';
 import { type Service, startService } from '../../../src/node/service.ts';
 import { type Message, send } from '../../fakes/client.ts';
-import { GrpcClient } from '../../fakes/grpc-client.ts';
+import { chainIn, GrpcClient, messageOf } from '../../fakes/grpc-client.ts';
 import { entryOf, KINDS } from '../../fakes/instance.ts';
 import { type FakeIssuer, startIssuer } from '../../fakes/issuer.ts';
 import { overHttp1, overHttp2 } from '../../fakes/secure-client.ts';
@@ -281,15 +281,21 @@ describe('a reload', () => {
     const traffic = old.map(async (client) => {
       while (!stop) statuses.push((await client.send(SIGN, await order())).status);
     });
-    while (statuses.length < 10) await new Promise(setImmediate);
+    const calls: number[] = [];
+    traffic.push(
+      (async () => {
+        while (!stop) calls.push(chainIn(await grpc.sign(messageOf({ token: await people.sign() }))).length);
+      })(),
+    );
+    while (statuses.length < 10 || calls.length < 5) await new Promise(setImmediate);
     put(second);
     expect(reload(file)).toBe(true);
     for (const url of [service.url, service.grpcUrl]) expect(await shown(url)).toBe(fingerprint(second));
-    const then = statuses.length;
-    while (statuses.length < then + 10) await new Promise(setImmediate);
+    const [then, called] = [statuses.length, calls.length];
+    while (statuses.length < then + 10 || calls.length < called + 5) await new Promise(setImmediate);
     stop = true;
     await Promise.all(traffic);
-    expect(new Set(statuses)).toEqual(new Set([200]));
+    expect([new Set(statuses), new Set(calls)]).toEqual([new Set([200]), new Set([3])]);
     expect(old.map((client) => client.fingerprint())).toEqual([fingerprint(first), fingerprint(first)]);
     expect((await grpc.check()).status).toBe(1);
     for (const client of old) client.close();
