@@ -147,6 +147,10 @@ describe('a log and its CA', () => {
       const refused = await reader.send('/log/ct/v1/add-pre-chain', { method: 'POST', body: '{}' });
       expect([refused.status, refused.text]).toEqual([401, expect.stringContaining('show a certificate')]);
       reader.close();
+      const submitter = open(log, { ca: authority.cert, ...own });
+      const malformed = await submitter.send('/log/ct/v1/add-pre-chain', { method: 'POST', body: '{}' });
+      expect([malformed.status, malformed.text]).toEqual([400, expect.stringContaining('chain')]);
+      submitter.close();
     }
   });
 

@@ -258,6 +258,23 @@ describe('a request that is too large', () => {
   });
 });
 
+test('over HTTP/2 headers that are too large end the connection, and nothing else', async () => {
+  const { service, url } = await start({});
+  const session = connectHttp2(service.grpcUrl, { maxSendHeaderBlockLength: 1_000_000 }).on(
+    'error',
+    () => {},
+  );
+  const gone = new Promise((resolve) => session.on('close', resolve));
+  const filler = Buffer.from(crypto.getRandomValues(new Uint8Array(60_000))).toString('hex');
+  const stream = session.request({ ':path': '/', filler }).on('error', () => {});
+  const status = await new Promise((resolve) =>
+    stream.on('response', (headers) => resolve(headers[':status'])).on('close', () => resolve('cut')),
+  );
+  expect(status).toBe('cut');
+  await gone;
+  expect((await request(url, { token: await people.sign() })).status).toBe(200);
+});
+
 describe('connections', () => {
   test('beyond the cap are turned away, and those without a request make room', async () => {
     const { service, url } = await start({ connections: 5 });
