@@ -16,20 +16,27 @@ import { type Outcome, quantile, send } from './load.ts';
 import { type BenchIssuer, createIssuer, makeBodies } from './requests.ts';
 import { type BenchService, startService } from './service.ts';
 
-const TURNS = 24;
+/** For each number of connections. */
+const TURNS = 16;
 const EACH = 300;
 const WARM_UP = 4000;
-const CONNECTIONS = 16;
+/** Half busy, and busy: what a message to Redis costs depends on what is sent and read together with it. */
+const CONNECTIONS = [16, 64];
 
 export interface AdmissionCost {
   readonly store: 'memory' | 'redis';
-  /** Microseconds of CPU for an issuance beyond one with limits off: the median over turns, and the quartiles. */
-  readonly cpu: number;
-  readonly quartiles: readonly [number, number];
+  readonly rows: readonly CostRow[];
   /** The decision by itself, one at a time in a loop: what does not depend on what else the machine does. */
   readonly alone: number;
   /** Scripts that Redis ran for an issuance. */
   readonly roundTrips: number;
+}
+
+interface CostRow {
+  readonly connections: number;
+  /** Microseconds of CPU for an issuance beyond one with limits off: the median over turns, and the quartiles. */
+  readonly cpu: number;
+  readonly quartiles: readonly [number, number];
 }
 
 export interface FloodEffect {
@@ -110,20 +117,24 @@ async function costIn(
     requireAll(200, await send(service.url, makeBodies(issuer, 1), 1));
     for (const settings of [off, on]) {
       await service.configure(settings);
-      requireAll(200, await send(service.url, makeBodies(issuer, WARM_UP), CONNECTIONS));
+      requireAll(200, await send(service.url, makeBodies(issuer, WARM_UP), 16));
     }
     const before = await scripts();
-    const differences: number[] = [];
-    for (let turn = 0; turn < TURNS; turn++) {
-      const dear = await costOf(service, issuer);
-      await service.configure(off);
-      differences.push(dear - (await costOf(service, issuer)));
-      await service.configure(on);
+    const rows: CostRow[] = [];
+    for (const connections of CONNECTIONS) {
+      const differences: number[] = [];
+      for (let turn = 0; turn < TURNS; turn++) {
+        const dear = await costOf(service, issuer, connections);
+        await service.configure(off);
+        differences.push(dear - (await costOf(service, issuer, connections)));
+        await service.configure(on);
+      }
+      differences.sort((a, b) => a - b);
+      const at = (q: number): number => Math.round(quantile(differences, q));
+      rows.push({ connections, cpu: at(0.5), quartiles: [at(0.25), at(0.75)] });
     }
-    differences.sort((a, b) => a - b);
-    const at = (q: number): number => Math.round(quantile(differences, q));
-    const roundTrips = ((await scripts()) - before) / (TURNS * EACH);
-    return { store, cpu: at(0.5), quartiles: [at(0.25), at(0.75)], roundTrips };
+    const roundTrips = ((await scripts()) - before) / (CONNECTIONS.length * TURNS * EACH);
+    return { store, rows, roundTrips };
   } finally {
     await service.stop();
     close();
@@ -146,10 +157,10 @@ async function costAlone(limiter: Limiter): Promise<number> {
   return Math.round((user + system) / rounds);
 }
 
-async function costOf(service: BenchService, issuer: BenchIssuer): Promise<number> {
+async function costOf(service: BenchService, issuer: BenchIssuer, connections: number): Promise<number> {
   const bodies = makeBodies(issuer, EACH);
   const before = await service.cpu();
-  requireAll(200, await send(service.url, bodies, CONNECTIONS));
+  requireAll(200, await send(service.url, bodies, connections));
   return ((await service.cpu()) - before) / EACH;
 }
 
@@ -164,6 +175,7 @@ async function scriptsOf({ admin }: RedisServer): Promise<number> {
 const COOLDOWN = 31_000;
 const BAD = 10_000;
 const GOOD = 5_000;
+const CROWD = 16;
 const PROBE = 2;
 
 /**
@@ -178,12 +190,12 @@ export async function measureFlood(): Promise<FloodEffect> {
   try {
     for (const { issuer } of [other, victim]) requireAll(200, await send(url, makeBodies(issuer, 1), 1));
     const fetchedAt = Date.now();
-    requireAll(200, await send(url, makeBodies(other.issuer, WARM_UP), CONNECTIONS));
+    requireAll(200, await send(url, makeBodies(other.issuer, WARM_UP), CROWD));
     const beside = async (load: readonly Buffer[], status: number) => {
       let going = true;
       const probes = makeBodies(other.issuer, 3000);
       const started = performance.now();
-      const crowd = send(url, load, CONNECTIONS).finally(() => {
+      const crowd = send(url, load, CROWD).finally(() => {
         going = false;
       });
       const probed = await send(url, probes, PROBE, undefined, () => going);
@@ -249,10 +261,13 @@ export async function reportAdmission(json: boolean): Promise<void> {
 }
 
 function describe(costs: readonly AdmissionCost[], flood: FloodEffect): string {
-  const lines = costs.map(
-    ({ store, cpu, quartiles: [low, high], roundTrips, alone }) =>
-      `admission, ${store}: ${cpu} us CPU beyond limits off (quartiles ${low} to ${high}; at most ${MAX_CPU}), ${roundTrips.toFixed(3)} round trips (at most ${MAX_ROUND_TRIPS}); the decision alone ${alone} us`,
-  );
+  const lines = costs.map(({ store, rows, roundTrips, alone }) => {
+    const told = rows.map(
+      ({ connections, cpu, quartiles: [low, high] }) =>
+        `${cpu} us at ${connections} connections (quartiles ${low} to ${high})`,
+    );
+    return `admission, ${store}: CPU beyond limits off ${told.join(', ')}, at most ${MAX_CPU}; ${roundTrips.toFixed(3)} round trips, at most ${MAX_ROUND_TRIPS}; the decision alone ${alone} us`;
+  });
   if (!costs.some(({ store }) => store === 'redis')) lines.push('admission, redis: no redis-server here');
   const { quiet, busy, flooded, bad, seconds, fetches } = flood;
   const ratio = (flooded[1] / busy[1]).toFixed(2);
