@@ -4,12 +4,12 @@ import { Problem } from './problem.ts';
 
 export class Capacity {
   readonly #limit: number;
-  readonly #onRefused: (() => void) | undefined;
+  readonly #onRefused: ((problem: Problem) => void) | undefined;
   #taken = 0;
   #refused = 0;
 
   /** `onRefused` is told of each refusal. */
-  constructor(limit: number, onRefused?: () => void) {
+  constructor(limit: number, onRefused?: (problem: Problem) => void) {
     this.#limit = limit;
     this.#onRefused = onRefused;
   }
@@ -28,8 +28,9 @@ export class Capacity {
   enter(): void {
     if (this.#taken >= this.#limit) {
       this.#refused += 1;
-      this.#onRefused?.();
-      throw new Problem('overloaded');
+      const problem = new Problem('overloaded');
+      this.#onRefused?.(problem);
+      throw problem;
     }
     this.#taken += 1;
   }

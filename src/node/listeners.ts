@@ -5,6 +5,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import { Capacity } from '../capacity.ts';
 import type { TlsSettings } from '../config/listener-settings.ts';
 import type { Settings } from '../config/settings.ts';
+import type { Problem } from '../problem.ts';
 import type { Listener, ListenerOptions } from './listener.ts';
 import { affordable } from './listener-limits.ts';
 import type { Logger } from './logger.ts';
@@ -65,9 +66,15 @@ export function renewal(
 const WORD_EVERY = 10_000;
 
 /** What `pressure.queue` allows, counted by metrics, with a word in the log now and then. */
-export function openCapacity({ pressure }: Settings, logger: Logger, registry: Registry): Capacity {
+export function openCapacity(
+  { pressure }: Settings,
+  logger: Logger,
+  registry: Registry,
+  onRefused: (problem: Problem) => void = () => {},
+): Capacity {
   let last = Number.NEGATIVE_INFINITY;
-  const capacity: Capacity = new Capacity(pressure.queue, () => {
+  const capacity: Capacity = new Capacity(pressure.queue, (problem) => {
+    onRefused(problem);
     const now = performance.now();
     if (now - last < WORD_EVERY) return;
     last = now;
@@ -126,6 +133,7 @@ export function listenerMetrics(
     registers,
     name: 'mayfly_tls_not_after_seconds',
     help: 'Unix time at which the TLS certificate of a listener expires.',
+    aggregator: 'min',
     labelNames,
     collect() {
       for (const name of listeners.keys()) {

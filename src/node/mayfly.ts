@@ -115,7 +115,9 @@ export async function openMayfly(
   opened.defer(() => oversight.close());
   const admission = await openAdmission(settings, { logger, registry });
   opened.defer(() => admission.close());
-  const capacity = openCapacity(settings, logger, registry);
+  const capacity = openCapacity(settings, logger, registry, (problem) =>
+    metrics.record({ startedAt: clock.now(), caller: {} }, problem),
+  );
   const tracing = await openTracing(settings.tracing, process.env, logger);
   opened.defer(async () => tracing?.close());
   const callers = callerReader(settings, tracing);

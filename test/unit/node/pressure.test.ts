@@ -371,6 +371,7 @@ describe('the queue', () => {
     expect(checkpoint.split('\n')[1]).toBe(String(issued.length));
     const { text } = await send(new URL(at.service.metricsUrl).origin, '/metrics');
     expect(text).toContain(`mayfly_queue_refused_total ${refused.length}`);
+    expect(text).toContain(`result="refused",reason="OVERLOADED"} ${refused.length}`);
   });
 
   test('finishes what HTTP/2 has given up', async () => {
