@@ -43,3 +43,25 @@ function subproof(m: number, d: readonly Uint8Array[], b: boolean): Hash[] {
 export function proof(m: number, d: readonly Uint8Array[]): Hash[] {
   return subproof(m, d, true);
 }
+
+/** MTH of the first so many leaves, for each of the sizes: one pass, where mth would begin anew for each. */
+export function rootsAt(sizes: Iterable<number>, d: readonly Uint8Array[]): Map<number, Hash> {
+  const wanted = new Set(sizes);
+  const out = new Map<number, Hash>(wanted.has(0) ? [[0, h()]] : []);
+  // Perfect subtrees from the left, each smaller than the one before.
+  const subtrees: { readonly leaves: number; readonly hash: Hash }[] = [];
+  for (const [i, leaf] of d.entries()) {
+    let right = { leaves: 1, hash: h(Uint8Array.of(0), leaf) };
+    for (let left = subtrees.at(-1); left?.leaves === right.leaves; left = subtrees.at(-1)) {
+      subtrees.pop();
+      right = { leaves: 2 * right.leaves, hash: h(Uint8Array.of(1), left.hash, right.hash) };
+    }
+    subtrees.push(right);
+    if (wanted.has(i + 1))
+      out.set(
+        i + 1,
+        subtrees.map(({ hash }) => hash).reduceRight((below, hash) => h(Uint8Array.of(1), hash, below)),
+      );
+  }
+  return out;
+}
