@@ -11,12 +11,14 @@ import { generalSchema } from './schema.ts';
 import { readSignals, type SignalSettings } from './signal-settings.ts';
 import { readTransparency, type TransparencySettings } from './transparency-settings.ts';
 import { defined, type Reader } from './trust-material.ts';
+import { readTrust, type TrustSettings } from './trust-settings.ts';
 
 export interface GeneralSettings
   extends TransparencySettings,
     AccessSettings,
     ListenerSettings,
-    SignalSettings {
+    SignalSettings,
+    TrustSettings {
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -54,6 +56,7 @@ export function readGeneralSettings(root: MapNode, reader: Reader): GeneralSetti
     ...readListener(general, reader),
     ...readTransparency(general, reader),
     ...readAccess(general, reader),
+    ...readTrust(general, reader),
     ...defined('ca', general.ca && readCa(general.ca)),
     ...defined('keyPassphraseFile', general['key-passphrase-file']),
     clientSigningAlgorithms: general['client-signing-algorithms'],

@@ -9,6 +9,7 @@ import { rateLimits } from './limit-schema.ts';
 import { listener } from './listener-schema.ts';
 import { signals } from './signal-schema.ts';
 import { transparency } from './transparency-schema.ts';
+import { trust } from './trust-schema.ts';
 import { duration, port, text, webUrl } from './value-schema.ts';
 
 const general = {
@@ -27,6 +28,7 @@ const general = {
   data: text.describe('Folder for keys, log and journal.').default('./mayfly-data'),
   ...transparency,
   ca: ca.optional(),
+  ...trust,
   'key-passphrase-file': text
     .optional()
     .describe('File with the passphrase for keys that Mayfly makes itself.'),

@@ -3,17 +3,17 @@
 import { Hono } from 'hono';
 import { type Clock, type Instant, instantOf } from '../clock.ts';
 import type { ConfiguredIssuer } from '../config/settings.ts';
-import { type Bytes, equal } from '../encoding/bytes.ts';
+import { type AlsoTrustedKeys, rootsOf } from '../http/also-trusted.ts';
 import type { Door, Face } from '../http/app.ts';
 import { logRoutes } from '../http/log.ts';
 import { timestampRoutes } from '../http/timestamp.ts';
 import { type TrustDoor, trustRoutes } from '../http/trust.ts';
-import { type InstanceLog, trustMaterialOf } from '../http/trust-material.ts';
+import { trustMaterialOf } from '../http/trust-material.ts';
 import { describeLog, stateOf } from '../log/description.ts';
 import type { Reader } from '../log/reader.ts';
 import { Problem } from '../problem.ts';
 import { TimestampAuthority } from '../timestamp/authority.ts';
-import type { TrustMaterial } from '../trust/material.ts';
+import type { InstanceLog, TrustMaterial } from '../trust/material.ts';
 import { LOG_PATH, logPathOf } from './builtin-log.ts';
 import type { KnownExternalLog } from './external-logs.ts';
 import { numberOf } from './generations.ts';
@@ -30,6 +30,8 @@ export interface FacesOptions {
   readonly external: readonly KnownExternalLog[];
   /** Asked anew each time; the same list as long as nothing has changed. */
   readonly issuers: () => readonly ConfiguredIssuer[];
+  /** Of the configuration, asked for as `issuers` is. */
+  readonly also: () => AlsoTrustedKeys;
   /** Where the public reaches the instance, without a final slash. */
   readonly publicUrl: string;
   readonly clock: Clock;
@@ -80,24 +82,18 @@ function logFaces(options: FacesOptions): Face[] {
   ];
 }
 
-function oneLog({ builtin, instance, door }: FacesOptions, reader: Reader, prefix: string): Hono {
+function oneLog({ builtin, instance, also, door }: FacesOptions, reader: Reader, prefix: string): Hono {
   const final = builtin?.retired.find((one) => one.reader === reader)?.treeHead;
   return logRoutes({
     reader,
     prefix: () => prefix,
-    roots: () => rootsOf(instance()),
+    roots: () => rootsOf([...instance().trusted.authorities, ...also().authorities]),
     final,
     get errors() {
       return door.errors;
     },
     onBug: (cause) => door.onBug?.(cause),
   });
-}
-
-/** Of all CAs that the instance has had, each once: the logs hold what they signed. */
-function rootsOf({ trusted }: Instance): readonly Bytes[] {
-  const roots = trusted.authorities.flatMap(({ chain }) => chain.slice(-1));
-  return roots.filter((root, i) => roots.findIndex((other) => equal(other, root)) === i);
 }
 
 function timestampFaces({ instance, builtin, clock, door, through }: FacesOptions): Face[] {
@@ -131,12 +127,12 @@ function timestampFaces({ instance, builtin, clock, door, through }: FacesOption
 }
 
 function trustDoor(options: FacesOptions): TrustDoor {
-  const { issuers, instance, builtin, door } = options;
+  const { issuers, instance, builtin, also, door } = options;
   let last: readonly unknown[] = [];
   let material: TrustMaterial | undefined;
   return {
     material() {
-      const current = [issuers(), instance(), builtin?.reader, builtin?.retired];
+      const current = [issuers(), instance(), builtin?.reader, builtin?.retired, also()];
       if (material === undefined || current.some((one, i) => one !== last[i])) {
         material = materialOf(options);
         last = current;
@@ -150,7 +146,7 @@ function trustDoor(options: FacesOptions): TrustDoor {
   };
 }
 
-function materialOf({ instance, builtin, external, issuers, publicUrl }: FacesOptions): TrustMaterial {
+function materialOf({ instance, builtin, external, issuers, also, publicUrl }: FacesOptions): TrustMaterial {
   const { trusted, pendingLog, logs } = instance();
   const urlOf = (number: number): string => `${publicUrl}${logPathOf(number)}`;
   const own: readonly InstanceLog[] =
@@ -174,7 +170,10 @@ function materialOf({ instance, builtin, external, issuers, publicUrl }: FacesOp
             : [{ url: urlOf(numberOf(pendingLog.part)), spki: pendingLog.publicKey, made: pendingLog.made }]),
         ];
   const elsewhere = external.map(({ url, publicKey: { spki } }) => ({ url, spki }));
-  return trustMaterialOf({ publicUrl, ...trusted, logs: [...own, ...elsewhere], issuers: issuers() }, sha256);
+  return trustMaterialOf(
+    { publicUrl, ...trusted, logs: [...own, ...elsewhere], issuers: issuers(), also: also() },
+    sha256,
+  );
 }
 
 /** Of what a frozen log gave, as far as it is to be trusted. */

@@ -5,9 +5,8 @@ import type { Authority } from '../certificate/authority.ts';
 import { compileProfile } from '../certificate/profile.ts';
 import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
-import { encodePem } from '../encoding/pem.ts';
+import { pemOf, readAlsoTrusted } from '../http/also-trusted.ts';
 import { createApp, type Door } from '../http/app.ts';
-import type { PemChain } from '../http/ca-information.ts';
 import { explainRoutes } from '../http/explain.ts';
 import { authorityReadiness, signerReadiness, type Unreadiness } from '../http/health.ts';
 import { openApiRoutes } from '../http/openapi.ts';
@@ -153,6 +152,7 @@ export async function openMayfly(
   });
   const stateOf = (current: Settings) => ({
     settings: current,
+    also: readAlsoTrusted(current.alsoTrusted),
     line: lineUnder(current),
     listings: current.issuers.filter((one) => !isFrozen(one, current.frozen)).map(({ listing }) => listing),
   });
@@ -198,7 +198,7 @@ export async function openMayfly(
   const door: Door = {
     line: () => inForce.line,
     listings: () => inForce.listings,
-    chains: () => chainsOf(rotation.instance),
+    chains: () => pemOf([...rotation.instance.trusted.authorities, ...inForce.also.authorities]),
     readiness: async () => [
       ...(draining ? [{ component: 'draining', reason: 'the server is shutting down' } as const] : []),
       ...(await readinessOf(inUse.authority, builtin)),
@@ -233,6 +233,7 @@ export async function openMayfly(
     builtin,
     external,
     issuers,
+    also: () => inForce.also,
     publicUrl,
     clock,
     door,
@@ -273,18 +274,6 @@ async function readinessOf(
   const log =
     builtin?.ready === false ? [{ component: 'log', reason: 'the log cannot be written' } as const] : [];
   return [...log, ...authorityReadiness(authority, clock.now()), ...(await signerReadiness(authority))];
-}
-
-const chainTexts = new WeakMap<Instance['trusted'], readonly PemChain[]>();
-
-/** PEM of what is trusted. */
-function chainsOf({ trusted }: Instance): readonly PemChain[] {
-  let chains = chainTexts.get(trusted);
-  if (chains === undefined) {
-    chains = trusted.authorities.map(({ chain }) => chain.map((der) => encodePem('CERTIFICATE', der)));
-    chainTexts.set(trusted, chains);
-  }
-  return chains;
 }
 
 async function instanceOf(

@@ -114,6 +114,7 @@ const LIVE: ReadonlySet<keyof Settings> = new Set([
   'issuers',
   'frozen',
   'errors',
+  'alsoTrusted',
   'clientSigningAlgorithms',
   'limits',
   'tls',

@@ -34,6 +34,18 @@ export interface TrustedLog {
   readonly validFor: Validity;
 }
 
+/** A log as an instance knows it. */
+export interface InstanceLog {
+  /** Without a final slash. */
+  readonly url: string;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Bytes;
+  /** Absent where its age is not known. */
+  readonly made?: Instant | undefined;
+  /** Of its last SCT; absent while it takes entries. */
+  readonly end?: Instant | undefined;
+}
+
 export interface TrustedSignatureLog extends TrustedLog {
   /** 1 for Rekor's first API, 2 for its tiles. */
   readonly majorApiVersion: 1 | 2;

@@ -2,6 +2,7 @@
 
 import { type Context, Hono } from 'hono';
 import type { Clock } from '../clock.ts';
+import { type AlsoTrustedKeys, rootsOf } from '../http/also-trusted.ts';
 import type { Face } from '../http/app.ts';
 import { failureResponse, problemOf } from '../http/failure.ts';
 import { logRoutes } from '../http/log.ts';
@@ -24,6 +25,7 @@ export interface FacesOptions {
   readonly instance: Instance;
   readonly builtin: EdgeLog | undefined;
   readonly external: readonly KnownExternalLog[];
+  readonly also: AlsoTrustedKeys;
   readonly clock: Clock;
   readonly onBug: (cause: unknown) => void;
 }
@@ -43,10 +45,10 @@ export function facesOf(options: FacesOptions): Face[] {
 }
 
 /** The routes are made anew for each checkpoint: what they show does not change while they answer. */
-function logFace(log: EdgeLog, { settings, instance, onBug }: FacesOptions): Face {
+function logFace(log: EdgeLog, { settings, instance, also, onBug }: FacesOptions): Face {
   const { errors, publicUrl } = settings;
   const prefix = `${publicUrl}/log/`;
-  const roots = instance.authority.chain.slice(-1);
+  const roots = rootsOf([{ chain: instance.authority.chain }, ...also.authorities]);
   let latest: { readonly reader: Reader; readonly routes: Hono } | undefined;
   const routesOf = (reader: Reader): Hono => {
     if (latest?.reader !== reader) {
@@ -95,7 +97,7 @@ function timestampFaces({ instance, settings: { errors }, clock, onBug }: FacesO
   return [{ path: '/', routes: timestampRoutes({ authority, errors, onBug }) }];
 }
 
-function materialOf({ instance, builtin, external, settings }: FacesOptions): TrustMaterial {
+function materialOf({ instance, builtin, external, settings, also }: FacesOptions): TrustMaterial {
   const { publicUrl, issuers } = settings;
   const { authority, timestamp } = instance;
   const own = builtin === undefined ? [] : [{ url: `${publicUrl}/log`, spki: builtin.publicKey }];
@@ -108,6 +110,7 @@ function materialOf({ instance, builtin, external, settings }: FacesOptions): Tr
       timestamps: timestamp === undefined ? [] : [{ chain: timestamp.chain }],
       logs,
       issuers,
+      also,
     },
     sha256,
   );

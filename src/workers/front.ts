@@ -10,6 +10,7 @@ import { MemoryLimiter } from '../admission/memory-limiter.ts';
 import { type Caller, idsOf } from '../caller.ts';
 import { compileProfile } from '../certificate/profile.ts';
 import { systemClock as clock } from '../clock.ts';
+import { pemOf, readAlsoTrusted } from '../http/also-trusted.ts';
 import { createApp, type Door } from '../http/app.ts';
 import { explainRoutes } from '../http/explain.ts';
 import { authorityReadiness, signerReadiness, type Unreadiness } from '../http/health.ts';
@@ -61,16 +62,19 @@ export async function openFront(settings: EdgeSettings, environment: Environment
   const listings = settings.issuers
     .filter((one) => !isFrozen(one, settings.frozen))
     .map(({ listing }) => listing);
+  const also = readAlsoTrusted(settings.alsoTrusted);
+  const chains = pemOf([{ chain: authority.chain }, ...also.authorities]);
   const door: Door = {
     line: () => line,
     listings: () => listings,
+    chains: () => chains,
     readiness: () => readinessOf(instance, builtin),
     callerOf,
     clock,
     errors: settings.errors,
     onBug,
   };
-  const faces = facesOf({ settings, instance, builtin, external: external.known, clock, onBug });
+  const faces = facesOf({ settings, instance, builtin, external: external.known, also, clock, onBug });
   if (settings.explainBearers.length > 0)
     faces.push({ path: '/', routes: explainRoutes(door, settings.explainBearers, sha256) });
   const parts = [

@@ -9,7 +9,7 @@ import { SigningConfig, TrustedRoot } from '@sigstore/protobuf-specs';
 import { bundleBuilderFromSigningConfig } from '@sigstore/sign';
 import { toSignedEntity, toTrustMaterial, Verifier } from '@sigstore/verify';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { stringify } from 'yaml';
+import { parse, stringify } from 'yaml';
 import { readLeaf } from '../../src/certificate/leaf.ts';
 import { send } from '../fakes/client.ts';
 import { entryOf } from '../fakes/instance.ts';
@@ -305,6 +305,47 @@ test('what a key signed after it got lost is trusted no more', { timeout: 60_000
   }, AWHILE);
   expect((await send(server.url, '/api/v2/trustBundle')).json).toMatchObject({ chains: [{}] });
   verify(late, await document('trusted_root.json'));
+});
+
+test('a CA that the configuration names is followed by another in the configuration alone', {
+  timeout: 60_000,
+}, async () => {
+  const config = where[1] ?? '';
+  const base = parse(readFileSync(config, 'utf8')) as object;
+  const made = async (name: string): Promise<{ chain: string; key: string }> => {
+    const data = join(folder, name);
+    const place = ['--config', config, '--data', data];
+    expect((await run(['ca', 'init', '--offline-root', join(folder, `${name}-root`)])).code).toBe(0);
+    const [csr, chain] = ['csr', 'pem'].map((ending) => join(folder, `${name}.${ending}`));
+    const options = ['--organization', 'Example', '--name', name];
+    expect((await run(['ca', 'csr', ...place, ...options, '--out', csr ?? ''])).code).toBe(0);
+    const sign = ['ca', 'sign', csr ?? '', '--root', join(folder, `${name}-root`), '--out', chain ?? ''];
+    expect((await run(sign)).code).toBe(0);
+    return { chain: chain ?? '', key: join(data, 'ca-request', 'intermediate.key') };
+  };
+  const [old, next] = [await made('old'), await made('next')];
+  const write = (more: object): void => writeFileSync(config, stringify({ ...base, ...more }));
+  write({ ca: old, 'also-trusted': { cas: [{ chain: { file: next.chain } }] } });
+  server = await serve(where);
+  const early = await sign();
+  const before = await document('trusted_root.json');
+  expect((before as TrustDocument).certificateAuthorities).toHaveLength(2);
+  await server.stop();
+  const until = new Date(Date.now() + 3_600_000).toISOString();
+  write({ ca: next, 'also-trusted': { cas: [{ chain: { file: old.chain }, until }] } });
+  server = await serve(where);
+  const late = await sign();
+  expect((await issueOnce()).issuer).toContain('CN=next');
+  verify(late, before);
+  for (const bundle of [early, late]) verify(bundle, await document('trusted_root.json'));
+  expect((await send(server.url, '/api/v2/trustBundle')).json).toMatchObject({ chains: [{}, {}] });
+  // It is read again while the instance runs; what cannot stand in a trust document changes nothing.
+  write({ ca: next });
+  await chainsTrusted(1);
+  const spki = '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n';
+  write({ ca: next, 'also-trusted': { logs: [{ url: 'https://log.example', 'public-key': spki }] } });
+  await server.saying(/also-trusted\.logs\[0\]/);
+  expect((await trusted()).ctlogs).toHaveLength(1);
 });
 
 test('a key that cannot be read leaves everything as it is, and is told', async () => {
