@@ -20,10 +20,11 @@ export function checkEvery({ headerTimeoutMs, idleTimeoutMs }: ListenerLimits): 
 
 /**
  * Ms without a byte in either direction after which a connection is cut, whatever it waits for: a client that does not read its
- * answer would hold it for ever. Longer than an answer may take.
+ * answer would hold it for ever. Longer than an answer may take, and than an idle connection lasts, which is closed with more
+ * courtesy.
  */
 export function silenceAllowed({ requestTimeoutMs, idleTimeoutMs }: ListenerLimits): number {
-  return Math.max(2 * requestTimeoutMs, idleTimeoutMs);
+  return 2 * Math.max(requestTimeoutMs, idleTimeoutMs);
 }
 
 /** File descriptors that are no clients' connections: log, keys, other servers. */

@@ -1,7 +1,7 @@
 // Pressure: clients that are slow, silent, too many or too large, and more requests than there is room for.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect as connectHttp2 } from 'node:http2';
+import { connect as connectHttp2, constants } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -229,6 +229,15 @@ describe('a client that is slow', () => {
       await server.close();
     },
   );
+
+  test('and idle over TLS is let go with a GOAWAY', async () => {
+    const { url } = await start(SHORT, TLS());
+    const session = connectHttp2(url, { ca: authority.cert });
+    const told = new Promise((resolve) => session.on('goaway', resolve));
+    const stream = session.request({ ':path': '/healthz' });
+    await new Promise((resolve) => stream.on('close', resolve).resume());
+    expect(await told).toBe(constants.NGHTTP2_NO_ERROR);
+  });
 
   test('and idle after a request is let go, over both protocols', async () => {
     const { service } = await start(SHORT);
