@@ -10,6 +10,7 @@ import type { Settings } from '../config/settings.ts';
 import { decodePem } from '../encoding/pem.ts';
 import { settingsAt } from '../node/existing-ca.ts';
 import { readGenerations, signsAt } from '../node/generations.ts';
+import { REQUEST_PART } from '../node/instance.ts';
 import { isEncrypted } from '../node/key-file.ts';
 import { chainFilesOf, KEY_PLACE } from '../node/trusted-chains.ts';
 import { csrCommand } from './ca-csr.ts';
@@ -85,7 +86,9 @@ function chainFiles({ ca, data }: Settings, part: string | undefined): readonly 
   const [first = ''] = files;
   if (!existsSync(first))
     throw new Error(
-      `${data} has no CA yet: the first start of mayfly serve makes it; name another folder with --data`,
+      existsSync(join(data, REQUEST_PART))
+        ? `${data} has no CA yet: it waits for the chain that "mayfly ca csr" asked for ("mayfly ca import")`
+        : `${data} has no CA yet: the first start of mayfly serve makes it; name another folder with --data`,
     );
   return files;
 }

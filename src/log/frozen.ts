@@ -31,8 +31,8 @@ export interface FrozenParts {
   readonly leafIndex: LeafIndex;
 }
 
-/** Once it is there, the log takes no entries again. */
-const KEY = 'final';
+/** In the guard; once it is there, the log takes no entries again. */
+export const FINAL_KEY = 'final';
 
 const record = z.strictObject({
   version: z.literal(1),
@@ -50,7 +50,7 @@ export async function isFrozen(guard: Pick<ObjectStore, 'get'>): Promise<boolean
 }
 
 async function readFinal(guard: Pick<ObjectStore, 'get'>): Promise<Final | undefined> {
-  const bytes = await guard.get(KEY);
+  const bytes = await guard.get(FINAL_KEY);
   if (bytes === undefined) return undefined;
   try {
     return record.parse(JSON.parse(fromUtf8(bytes)));
@@ -75,7 +75,7 @@ export async function freeze(
   }
   const { origin, publicKey } = identity;
   const final: Final = { version: 1, origin, key: base64(publicKey), size };
-  await guard.replace(KEY, utf8(`${JSON.stringify(final)}\n`));
+  await guard.replace(FINAL_KEY, utf8(`${JSON.stringify(final)}\n`));
 }
 
 /** The partial tiles at the right edge of a tree. */

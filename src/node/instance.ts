@@ -163,7 +163,7 @@ async function load(
     warnings.push(
       `the CA in force is ${parts.ca} in ${path}, which has followed the one that the configuration names under ca`,
     );
-  const logs = logsOf(generations, now);
+  const logs = logsOf(generations, now, path);
   const { logSigner, noteSigner } =
     before !== undefined && partOf(before.logs) === partOf(logs)
       ? before
@@ -186,7 +186,7 @@ async function load(
     noteSigner,
     ...(timestamp && { timestamp }),
     trusted: await trustedChains(generations, now, { path, parts, authority, timestamp }),
-    pendingLog: await pendingLogOf(generations, now, own),
+    pendingLog: await pendingLogOf(generations, logs, own),
     nextActivation: nextActivation(generations, now),
     parts,
     folder: path,

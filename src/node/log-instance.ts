@@ -1,10 +1,13 @@
 // Log instance: the keys that a log runs with, from a data folder or from memory alone.
 
 import type { KeyObject } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Clock, Instant } from '../clock.ts';
 import type { Bytes } from '../encoding/bytes.ts';
 import type { Random } from '../encoding/random.ts';
 import type { Signer } from '../key/signer.ts';
+import { FINAL_KEY } from '../log/frozen.ts';
 import {
   codeOf,
   type DataFolder,
@@ -14,7 +17,7 @@ import {
   permissionWarning,
   providePart,
 } from './data-folder.ts';
-import { currentAt, FIRST, type Generations, pendingAt, readGenerations } from './generations.ts';
+import { currentAt, FIRST, type Generations, readGenerations } from './generations.ts';
 import { collect, type OwnKeys, ownKeys, requireDistinct } from './instance-key.ts';
 import { writePrivateKey } from './key-file.ts';
 import { nativeSigner } from './native-signer.ts';
@@ -71,7 +74,7 @@ export function openLogInstance(options: LogInstanceOptions): Promise<LogInstanc
     await makeLogPart(folder, options);
     const warnings = await collect([permissionWarning(folder.path)]);
     const own = ownKeys(folder, options, warnings);
-    const logs = logsOf(await readGenerations(folder.path), options.clock.now());
+    const logs = logsOf(await readGenerations(folder.path), options.clock.now(), folder.path);
     const { logSigner, noteSigner } = await loadLogKeys(own, partOf(logs));
     requireDistinct([logSigner, noteSigner]);
     return {
@@ -128,17 +131,19 @@ export async function loadLogKeys(own: OwnKeys, part: string): Promise<LogKeys> 
   };
 }
 
-export function logsOf({ log }: Generations, now: Instant): readonly LogGeneration[] {
-  return log.slice(0, currentAt(log, now) + 1);
+/** A log that is frozen stays behind its successor, though the clock was set back to before the change. */
+export function logsOf({ log }: Generations, now: Instant, folder: string): readonly LogGeneration[] {
+  const frozen = log.findLastIndex(({ part }) => existsSync(join(folder, part, 'tree', FINAL_KEY)));
+  return log.slice(0, Math.max(currentAt(log, now), frozen + 1) + 1);
 }
 
 /** Clients hear of it before its first SCT. */
 export async function pendingLogOf(
   { log }: Generations,
-  now: Instant,
+  logs: readonly LogGeneration[],
   own: OwnKeys,
 ): Promise<PendingLog | undefined> {
-  const pending = pendingAt(log, now);
+  const pending = log[logs.length];
   if (pending === undefined) return undefined;
   const { publicKey } = nativeSigner(await own(`${pending.part}/log.key`));
   return { part: pending.part, made: pending.made, publicKey };
