@@ -10,6 +10,7 @@ import { pep740Of } from '../client/pep740.ts';
 import { provenanceOf } from '../client/slsa-provenance.ts';
 import { PREDICATE_TYPES, predicateName, statementAbout } from '../client/statement.ts';
 import { addClientFlags, type JsonFlag, readInput, report, unusable } from './client-options.ts';
+import { patiently } from './outcome.ts';
 import { predicateType } from './predicate-type.ts';
 import { attestationName, describe, facts, writeBundle } from './signature-report.ts';
 import { addTokenFlags, openSession, type TokenFlags } from './token-options.ts';
@@ -50,7 +51,7 @@ export function attestCommand(): Command {
       const session = await openSession(flags);
       const predicate = given ?? ownPredicate(type, session.token);
       const statement = statementAbout({ name: basename(file), data: artifact }, type, predicate);
-      const { bundle, signer } = await session.signStatement(statement, artifact);
+      const { bundle, signer } = await patiently('signing', session.signStatement(statement, artifact));
       const target = flags.bundle ?? attestationName(file, type);
       await writeBundle(target, bundle);
       if (flags.pep740 !== undefined) await write(flags.pep740, pep740Of(bundle));

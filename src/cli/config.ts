@@ -110,6 +110,7 @@ function showCommand(): Command {
 function schemaCommand(): Command {
   return new Command('schema')
     .description('print the JSON Schema of the configuration file, for editors')
+    .addHelpText('after', '\nExit codes: 0 printed, 2 wrong use')
     .action(() => {
       process.stdout.write(jsonSchema(loadKinds()));
     });

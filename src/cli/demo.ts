@@ -18,27 +18,28 @@ import { startService } from '../node/service.ts';
 import { loadKinds } from '../node/shipped-configuration.ts';
 import { fetchDevToken } from './dev.ts';
 import { loadSettings } from './options.ts';
+import { addOutcome, type JsonFlag, type Outcome, patiently, tell } from './outcome.ts';
 
-interface DemoFlags {
+interface DemoFlags extends JsonFlag {
   instance?: string;
   issuer?: string;
   pem?: boolean;
 }
 
 export function demoCommand(): Command {
-  return new Command('demo')
+  const command = new Command('demo')
     .description('run one whole issuance and explain what came of it')
     .option('--instance <url>', 'a running development instance (default: a throw-away one)')
     .option('--issuer <url>', 'its development issuer', 'http://127.0.0.1:5556')
-    .option('--pem', 'print the certificate itself as well')
-    .action(demo);
+    .option('--pem', 'print the certificate itself as well');
+  return addOutcome(command, 'issued, and its log entry proven', 'not used').action((flags: DemoFlags) =>
+    tell(flags, () => patiently('issuing a certificate', demo(flags))),
+  );
 }
 
-async function demo(flags: DemoFlags): Promise<void> {
-  if (flags.instance !== undefined && flags.issuer !== undefined) {
-    await run(flags.instance.replace(/\/$/, ''), flags.issuer.replace(/\/$/, ''), flags.pem === true);
-    return;
-  }
+async function demo(flags: DemoFlags): Promise<Outcome> {
+  if (flags.instance !== undefined && flags.issuer !== undefined)
+    return run(flags.instance.replace(/\/$/, ''), flags.issuer.replace(/\/$/, ''), flags.pem === true);
   const kinds = loadKinds();
   const issuer = await startDevIssuer(0);
   const { settings } = loadSettings({ port: 0, grpcPort: 0, metricsPort: 0, log: 'builtin' }, kinds);
@@ -49,14 +50,14 @@ async function demo(flags: DemoFlags): Promise<void> {
     logger: silentLogger,
   });
   try {
-    await run(service.url, issuer.url, flags.pem === true);
+    return await run(service.url, issuer.url, flags.pem === true);
   } finally {
     await service.close();
     await issuer.server.close();
   }
 }
 
-async function run(instance: string, issuer: string, pem: boolean): Promise<void> {
+async function run(instance: string, issuer: string, pem: boolean): Promise<Outcome> {
   const token = await fetchDevToken(issuer, 'github');
   const chain = await requestCertificate(instance, token);
   const [leafPem = ''] = chain;
@@ -64,11 +65,19 @@ async function run(instance: string, issuer: string, pem: boolean): Promise<void
   if (leafDer === undefined || authorityDer === undefined)
     throw new Error('the answer holds no certificate chain');
   const leaf = readLeaf(leafDer);
-  say('A GitHub-shaped token and a fresh P-256 key went in; this came out:', '', ...describeLeaf(leaf));
   const [sct] = leaf.scts;
-  if (sct === undefined) say('', 'This instance runs without a log, so the certificate carries no SCT.');
-  else say('', ...(await checkLog(instance, leaf, sct, authorityDer)));
-  if (pem) say('', leafPem);
+  const log = sct && (await checkLog(instance, leaf, sct, authorityDer));
+  return {
+    lines: [
+      'A GitHub-shaped token and a fresh P-256 key went in; this came out:',
+      '',
+      ...describeLeaf(leaf),
+      '',
+      ...(log?.lines ?? ['This instance runs without a log, so the certificate carries no SCT.']),
+      ...(pem ? ['', leafPem] : []),
+    ],
+    object: { ok: true, certificates: chain, ...(log !== undefined && { log: log.facts }) },
+  };
 }
 
 /** The chain as PEM, leaf first. */
@@ -100,8 +109,13 @@ interface Answer {
   readonly message?: string;
 }
 
-/** Lines about the SCT and the inclusion proof. Throws when either does not hold. */
-async function checkLog(instance: string, leaf: Leaf, sct: Sct, authority: Bytes): Promise<string[]> {
+interface CheckedLog {
+  readonly lines: readonly string[];
+  readonly facts: { readonly origin: string; readonly index: number; readonly treeSize: number };
+}
+
+/** What SCT and inclusion proof say. Throws when either does not hold. */
+async function checkLog(instance: string, leaf: Leaf, sct: Sct, authority: Bytes): Promise<CheckedLog> {
   const text = await (await fetch(`${instance}/.well-known/mayfly/log.json`)).text();
   const log = readLogDocument(text);
   const index = leafIndexOf(sct.extensions);
@@ -129,7 +143,7 @@ async function checkLog(instance: string, leaf: Leaf, sct: Sct, authority: Bytes
   lines.push(
     `  and it is there: recomputed from its tiles with ${hashes} hashes, in the signed tree of ${head.size}.`,
   );
-  return lines;
+  return { lines, facts: { origin: log.origin, index, treeSize: head.size } };
 }
 
 const PUBLICATION_TRIES = 100;
@@ -139,8 +153,4 @@ async function getObject(url: string): Promise<Bytes | undefined> {
   if (response.status === 404) return undefined;
   if (!response.ok) throw new Error(`${url} answered ${response.status}`);
   return new Uint8Array(await response.arrayBuffer());
-}
-
-function say(...lines: readonly string[]): void {
-  process.stdout.write(`${lines.join('\n')}\n`);
 }

@@ -7,7 +7,7 @@ import { createLogger } from '../node/logger.ts';
 import { startService } from '../node/service.ts';
 import { loadKinds } from '../node/shipped-configuration.ts';
 import { addServeFlags, loadSettings, portNumber, type ServeFlags } from './options.ts';
-import { closeOnSignal } from './serve.ts';
+import { closeOnSignal, SERVE_EXIT_CODES } from './serve.ts';
 
 const ISSUER_PORT = 5556;
 const LOOPBACK = '127.0.0.1';
@@ -26,6 +26,7 @@ export function devCommand(): Command {
       portNumber,
       ISSUER_PORT,
     )
+    .addHelpText('after', SERVE_EXIT_CODES)
     .action(dev);
   return command.addCommand(tokenCommand());
 }
@@ -78,6 +79,7 @@ function tokenCommand(): Command {
       new Option('--shape <name>', 'whose token it resembles').choices(Object.keys(SHAPES)).default('github'),
     )
     .option('--claims <json>', 'claims laid over those of the shape', jsonObject)
+    .addHelpText('after', '\nExit codes: 0 printed, 1 no issuer answers, 2 wrong use')
     .action(async ({ issuer, shape, claims }: TokenFlags) => {
       process.stdout.write(`${await fetchDevToken(issuer, shape, claims)}\n`);
     });

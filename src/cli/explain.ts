@@ -7,37 +7,41 @@ import { systemClock } from '../clock.ts';
 import { type Explanation, explain } from '../explanation.ts';
 import { trustOf } from '../trust-in-force.ts';
 import { loadSettings } from './options.ts';
+import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
 
-interface ExplainFlags {
+interface ExplainFlags extends JsonFlag {
   config?: string;
   tokenFile: string;
-  json?: boolean;
 }
 
 export function explainCommand(): Command {
-  return new Command('explain')
+  const command = new Command('explain')
     .description('tell which issuer a token belongs to, and whether and why it would be refused')
     .option('--config <file>', 'the configuration (default: ./mayfly.yaml, else the shipped one)')
     .requiredOption(
       '--token-file <file>',
       'file with the token, or - for standard input; its last part, the signature, may be cut off',
-    )
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', '\nExit codes: 0 would be accepted, 1 would be refused, 2 a file cannot be used')
-    .action(run);
+    );
+  return addOutcome(command, 'would be accepted', 'would be refused').action((flags: ExplainFlags) =>
+    tell(flags, () => explainToken(flags)),
+  );
 }
 
-function run({ config, tokenFile, json }: ExplainFlags): void {
+function explainToken({ config, tokenFile }: ExplainFlags): Outcome {
+  const { settings } = loadSettings(config === undefined ? {} : { config });
+  const explanation = explain(readToken(tokenFile), trustOf(settings), systemClock.now());
+  return {
+    lines: linesOf(explanation),
+    object: explanation,
+    ...(!explanation.accepted && { exitCode: EXIT_FOUND_WRONG }),
+  };
+}
+
+function readToken(file: string): string {
   try {
-    const { settings } = loadSettings(config === undefined ? {} : { config });
-    const token = readFileSync(tokenFile === '-' ? 0 : tokenFile, 'utf8');
-    const explanation = explain(token, trustOf(settings), systemClock.now());
-    const text = json === true ? JSON.stringify(explanation, null, 2) : linesOf(explanation).join('\n');
-    process.stdout.write(`${text}\n`);
-    if (!explanation.accepted) process.exitCode = 1;
-  } catch (failure) {
-    process.stderr.write(`${failure instanceof Error ? failure.message : 'an unknown failure'}\n`);
-    process.exitCode = 2;
+    return readFileSync(file === '-' ? 0 : file, 'utf8');
+  } catch (cause) {
+    throw new Error(`the token file ${file} cannot be read`, { cause });
   }
 }
 

@@ -14,7 +14,7 @@ import { leafHash } from '../log/merkle.ts';
 import { TILE_WIDTH } from '../log/tile.ts';
 import { sha256 } from '../node/native-digest.ts';
 import { type AccessFlags, accessLog, addAccessFlags, type LogAccess } from './log-access.ts';
-import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
+import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, patiently, tell } from './outcome.ts';
 
 interface ProveFlags extends JsonFlag, AccessFlags {
   url: string;
@@ -26,7 +26,7 @@ export function proveCommand(): Command {
     .argument('<entry>', 'its index, or the file of a certificate in PEM')
     .requiredOption('--url <url>', 'a Mayfly, or the log itself');
   return addOutcome(addAccessFlags(command), 'it is there', 'it is not, or not what was promised').action(
-    (entry: string, flags: ProveFlags) => tell(flags, () => prove(entry, flags)),
+    (entry: string, flags: ProveFlags) => tell(flags, () => patiently('asking the log', prove(entry, flags))),
   );
 }
 

@@ -30,11 +30,17 @@ const program = new Command('mayfly')
     'A short-lived certificate authority: OIDC token and public key in, ten-minute certificate out.',
   )
   .version(VERSION)
-  .showHelpAfterError('(run with --help for the options)');
+  .showHelpAfterError('(run with --help for the options)')
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 done, 2 wrong use; what 1 and others mean is told by the help of each command',
+  );
 
 const [, , named = ''] = process.argv;
 for (const [name, load] of Object.entries(COMMANDS))
   if (name === named || !Object.hasOwn(COMMANDS, named)) program.addCommand(await load());
+
+for (const command of everyCommand(program)) command.exitOverride(); // a wrong use is told apart from what a command found
 
 // A reader that has seen enough, such as head, is no failure.
 process.stdout.on('error', (failure: NodeJS.ErrnoException) => {
@@ -48,6 +54,10 @@ try {
   const exitCode = exitCodeOf(error);
   if (exitCode === undefined) process.stderr.write(`${describe(error)}\n`);
   process.exitCode = exitCode ?? 1;
+}
+
+function everyCommand(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(everyCommand)];
 }
 
 /** A refused configuration names its file in each line; everything else says who speaks. */

@@ -7,6 +7,11 @@ import { type PolicyCase, parsePolicyCases } from '../config/policy-cases.ts';
 import type { ConfiguredIssuer } from '../config/settings.ts';
 import { objectionsTo } from '../policy/policy.ts';
 import { loadSettings } from './options.ts';
+import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
+
+interface TestFlags extends JsonFlag {
+  config?: string;
+}
 
 const EXAMPLE = `
 Example of a table:
@@ -20,37 +25,53 @@ Example of a table:
       issuer: github
       claims: { ref: refs/heads/x, repository_owner_id: "12345" }
       expect: deny
-      rule: cel[0]                      # the first that objects; require.CLAIM or cel[N]
-
-Exit codes: 0 all as expected, 1 some not, 2 a file cannot be used`;
+      rule: cel[0]                      # the first that objects; require.CLAIM or cel[N]`;
 
 export function policyCommand(): Command {
   const test = new Command('test')
     .description('run a YAML table of claims against the policies of a configuration')
     .argument('<file>', 'the table')
     .option('--config <file>', 'the configuration (default: the one that the table names)')
-    .addHelpText('after', EXAMPLE)
-    .action(testPolicies);
+    .addHelpText('after', EXAMPLE);
+  addOutcome(test, 'all are as expected', 'some are not').action((file: string, flags: TestFlags) =>
+    tell(flags, () => testPolicies(file, flags)),
+  );
   return new Command('policy').description('try out claim policies').addCommand(test);
 }
 
-function testPolicies(file: string, flags: { config?: string }): void {
+function testPolicies(file: string, flags: TestFlags): Outcome {
+  const { config, cases } = parsePolicyCases(readTable(file), file);
+  const wanted = flags.config ?? config;
+  const { settings } = loadSettings(wanted === undefined ? {} : { config: wanted });
+  const results = cases.map((one) => ({ ...one, fault: faultOf(one, settings.issuers) }));
+  const failed = results.filter(({ fault }) => fault !== undefined).length;
+  const line = ({ number, name, fault }: (typeof results)[number]): string =>
+    fault === undefined ? `ok   ${number} ${name}` : `FAIL ${number} ${name}: ${fault}`;
+  return {
+    lines: [
+      ...results.map((one) => printable(line(one))),
+      `${cases.length - failed} of ${cases.length} as expected`,
+    ],
+    object: {
+      ok: failed === 0,
+      cases: results.map(({ number, name, issuer, expected, fault }) => ({
+        number,
+        name,
+        issuer,
+        expected,
+        ok: fault === undefined,
+        ...(fault !== undefined && { fault }),
+      })),
+    },
+    ...(failed > 0 && { exitCode: EXIT_FOUND_WRONG }),
+  };
+}
+
+function readTable(file: string): string {
   try {
-    const { config, cases } = parsePolicyCases(readFileSync(file, 'utf8'), file);
-    const wanted = flags.config ?? config;
-    const { settings } = loadSettings(wanted === undefined ? {} : { config: wanted });
-    const faults = cases.map((one) => faultOf(one, settings.issuers));
-    for (const [i, one] of cases.entries()) {
-      const fault = faults[i];
-      const line = `${fault === undefined ? 'ok  ' : 'FAIL'} ${one.number} ${one.name}`;
-      process.stdout.write(`${printable(fault === undefined ? line : `${line}: ${fault}`)}\n`);
-    }
-    const failed = faults.filter((fault) => fault !== undefined).length;
-    process.stdout.write(`${cases.length - failed} of ${cases.length} as expected\n`);
-    if (failed > 0) process.exitCode = 1;
-  } catch (failure) {
-    process.stderr.write(`${failure instanceof Error ? failure.message : 'an unknown failure'}\n`);
-    process.exitCode = 2;
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Error(`the table ${file} cannot be read`, { cause });
   }
 }
 

@@ -24,8 +24,15 @@ export function serveCommand(): Command {
       '--log-roots <file>',
       'PEM certificates of the CAs, roots or intermediates, whose precertificates role log takes',
     )
+    .addHelpText('after', SERVE_EXIT_CODES)
     .action(serve);
 }
+
+export const SERVE_EXIT_CODES = `
+Exit codes:
+  0  stopped by a signal, in good order
+  1  could not start: a mistake in the configuration, a key, an address; or a second signal
+  2  wrong use`;
 
 async function serve(flags: ServeFlags): Promise<void> {
   const files = new ReadFiles();

@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { printable } from '../certificate/plain-words.ts';
 import { addClientFlags, type JsonFlag, readInput, report } from './client-options.ts';
+import { patiently } from './outcome.ts';
 import { bundleName, describe, facts, writeBundle } from './signature-report.ts';
 import { addTokenFlags, openSession, type TokenFlags } from './token-options.ts';
 
@@ -19,7 +20,7 @@ export function signCommand(): Command {
     report(flags, async () => {
       const artifact = await readInput(file);
       const session = await openSession(flags);
-      const { bundle, signer } = await session.signArtifact(artifact);
+      const { bundle, signer } = await patiently('signing', session.signArtifact(artifact));
       const target = flags.bundle ?? bundleName(file);
       await writeBundle(target, bundle);
       const custom = flags.bundle === undefined ? [] : ['--bundle', flags.bundle];

@@ -14,6 +14,7 @@ import {
   report,
   unusable,
 } from './client-options.ts';
+import { patiently } from './outcome.ts';
 
 interface ExportFlags extends InstanceFlags, JsonFlag {
   out: string;
@@ -26,9 +27,8 @@ export function trustCommand(): Command {
   addClientFlags(exporting).action((flags: ExportFlags) =>
     report(flags, async () => {
       const instance = instanceOf(flags);
-      const documents = await Promise.all(
-        TRUST_DOCUMENTS.map(async (name) => [name, await instance.document(name)] as const),
-      );
+      const asked = TRUST_DOCUMENTS.map(async (name) => [name, await instance.document(name)] as const);
+      const documents = await patiently(`asking ${instance.url}`, Promise.all(asked));
       for (const [name, text] of documents)
         if (name === 'trusted_root.json') readTrustedRoot(text, instance.url);
       const files: string[] = [];

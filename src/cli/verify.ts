@@ -15,6 +15,7 @@ import {
   readInput,
   report,
 } from './client-options.ts';
+import { patiently } from './outcome.ts';
 import { predicateType } from './predicate-type.ts';
 import { attestationName, bundleName, describeSigner, facts } from './signature-report.ts';
 
@@ -51,7 +52,7 @@ export function verifyCommand(): Command {
       const bundle = readBundle((await readInput(bundleFor(file, flags))).toString('utf8'));
       const trustedRoot =
         flags.trustedRoot === undefined
-          ? await instanceOf(flags).trustedRoot()
+          ? await patiently('asking the instance for its keys', instanceOf(flags).trustedRoot())
           : readTrustedRoot((await readInput(flags.trustedRoot)).toString('utf8'), flags.trustedRoot);
       const signer = verifySignature(
         { bundle, artifact, trustedRoot },
