@@ -139,8 +139,13 @@ export const SCHEMAS = {
           issuerType: text(),
           subjectDomain: text(),
           skipEmailVerification: flag(),
+          binding: {
+            ...constant('audience-thumbprint'),
+            description:
+              'A token is for one key: its audience is this one, +, and the base64url SHA-256 of the key in DER.',
+          },
         },
-        ['issuerUrl', 'wildcardIssuerUrl'],
+        ['issuerUrl', 'wildcardIssuerUrl', 'binding'],
       ),
       oneOf: [{ required: ['issuerUrl'] }, { required: ['wildcardIssuerUrl'] }],
     }),
