@@ -18,10 +18,13 @@ const CAPACITY = 50_000;
 export class AddressFailures {
   readonly #limits: Limits;
   readonly #buckets: Buckets;
+  readonly #onFailure: ((address: string, now: Instant) => void) | undefined;
 
-  constructor(limits: Limits, capacity = CAPACITY) {
+  /** `onFailure` is told of each failure that was counted here. */
+  constructor(limits: Limits, capacity = CAPACITY, onFailure?: (address: string, now: Instant) => void) {
     this.#limits = limits;
     this.#buckets = new Buckets(capacity);
+    this.#onFailure = onFailure;
   }
 
   /** Throws LimitExceeded when the client behind `address` has used its failures up. */
@@ -47,7 +50,10 @@ export class AddressFailures {
       if (verdict === undefined) return await verify(keysets);
       return await verify(keysets.cachedOnly(() => new LimitExceeded(verdict, random, now)));
     } catch (failure) {
-      if (failure instanceof Problem && failure.status === 400) this.count(address, now);
+      if (failure instanceof Problem && failure.status === 400) {
+        this.count(address, now);
+        this.#onFailure?.(address, now);
+      }
       throw failure;
     }
   }
@@ -85,11 +91,24 @@ export class FailedProofs {
   readonly #limits: Limits;
   readonly #keys: BucketKeys;
   readonly #buckets: Buckets;
+  readonly #onFailure: ((prover: Prover, now: Instant) => void) | undefined;
 
-  constructor(limits: Limits, keys: BucketKeys, capacity = CAPACITY) {
+  /** `onFailure` is told of each failure that was counted here. */
+  constructor(
+    limits: Limits,
+    keys: BucketKeys,
+    capacity = CAPACITY,
+    onFailure?: (prover: Prover, now: Instant) => void,
+  ) {
     this.#limits = limits;
     this.#keys = keys;
     this.#buckets = new Buckets(capacity);
+    this.#onFailure = onFailure;
+  }
+
+  /** Counts a failure. */
+  count(prover: Prover, now: Instant): void {
+    take(this.#buckets, this.#key(prover), this.#rate(prover), now);
   }
 
   /** Runs `prove` and counts its failure, or throws LimitExceeded without running it. */
@@ -101,7 +120,8 @@ export class FailedProofs {
       return await prove();
     } catch (failure) {
       if (failure instanceof Problem && UNPROVEN.has(failure.code)) {
-        take(this.#buckets, this.#key(prover), this.#rate(prover), now);
+        this.count(prover, now);
+        this.#onFailure?.(prover, now);
       }
       throw failure;
     }

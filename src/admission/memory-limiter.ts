@@ -66,6 +66,11 @@ export class MemoryLimiter implements Limiter {
     return { allowed: true, states: statesOf(own, debts), refund: () => this.#refund(own, replay) };
   }
 
+  /** Gives back what a spend of the same took. */
+  give(charges: readonly Charge[], replay: ReplayCheck | undefined): void {
+    this.#refund(this.#share === 1 ? charges : charges.map((charge) => this.#scale(charge)), replay);
+  }
+
   /** Buckets in memory now, those that have refilled but not been swept included. */
   get size(): number {
     let size = 0;

@@ -39,6 +39,8 @@ async function dev(flags: DevFlags): Promise<void> {
       'dev listens on loopback only, as anyone can mint its tokens; use serve for other addresses',
     );
   }
+  if (settings.workers > 1)
+    throw new Error('dev is one process: leave workers out of its configuration, or set it to 1');
   const issuer = await startDevIssuer(flags.issuerPort);
   const service = await startService({
     settings: { ...settings, issuers: [...settings.issuers, ...devIssuers(issuer.url, kinds)] },

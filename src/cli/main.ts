@@ -9,6 +9,7 @@ import { exitCodeOf } from './exit-code.ts';
 /** Loaded when they are named, as each brings much along that the others do not need. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   serve: async () => (await import('./serve.ts')).serveCommand(),
+  worker: async () => (await import('./serve.ts')).workerCommand(),
   dev: async () => (await import('./dev.ts')).devCommand(),
   demo: async () => (await import('./demo.ts')).demoCommand(),
   sign: async () => (await import('./sign.ts')).signCommand(),
@@ -38,7 +39,8 @@ const program = new Command('mayfly')
 
 const [, , named = ''] = process.argv;
 for (const [name, load] of Object.entries(COMMANDS))
-  if (name === named || !Object.hasOwn(COMMANDS, named)) program.addCommand(await load());
+  if (name === named || !Object.hasOwn(COMMANDS, named))
+    program.addCommand(await load(), { hidden: name === 'worker' });
 
 for (const command of everyCommand(program)) command.exitOverride(); // a wrong use is told apart from what a command found
 

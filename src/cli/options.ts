@@ -37,6 +37,7 @@ export interface ServeFlags {
   clientSigningAlgorithms?: string;
   limits?: 'on' | 'off';
   ephemeral?: boolean;
+  workers?: number;
   caChain?: string;
   caKey?: string;
   caKeyPassphraseFile?: string;
@@ -151,6 +152,7 @@ function withFlags(settings: Settings, flags: ServeFlags, files: ReadFiles): Set
     metricsHost: flags.metricsHost ?? settings.metricsHost,
     ...tlsOf(settings, flags, files),
     metricsPort: flags.metricsPort ?? settings.metricsPort,
+    workers: flags.workers ?? settings.workers,
     logLevel: flags.logLevel ?? settings.logLevel,
     ...transparencyOf(settings, flags),
     clientSigningAlgorithms: algorithmsOf(flags.clientSigningAlgorithms) ?? settings.clientSigningAlgorithms,

@@ -1,7 +1,10 @@
 // serve: the certificate authority as a service.
 
+import { fstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Cluster, startCluster } from '../node/cluster.ts';
+import { CHANNEL_FD, RELAY_FD, runWorker } from '../node/cluster-worker.ts';
 import { GENERATIONS_FILE } from '../node/generations.ts';
 import { type LogService, startLogService } from '../node/log-service.ts';
 import { createLogger } from '../node/logger.ts';
@@ -24,6 +27,7 @@ export function serveCommand(): Command {
       '--log-roots <file>',
       'PEM certificates of the CAs, roots or intermediates, whose precertificates role log takes',
     )
+    .option('--workers <n>', 'processes that issue, beside one that keeps the log (default: 1)', workerNumber)
     .addHelpText('after', SERVE_EXIT_CODES)
     .action(serve);
 }
@@ -34,6 +38,13 @@ Exit codes:
   1  could not start: a mistake in the configuration, a key, an address; or a second signal
   2  wrong use`;
 
+function workerNumber(text: string): number {
+  const number = Number(text);
+  if (!/^\d{1,2}$/.test(text) || number < 1 || number > 64)
+    throw new InvalidArgumentError('workers are a number from 1 to 64');
+  return number;
+}
+
 async function serve(flags: ServeFlags): Promise<void> {
   const files = new ReadFiles();
   const { settings, warnings } = loadSettings(flags, undefined, files);
@@ -41,11 +52,11 @@ async function serve(flags: ServeFlags): Promise<void> {
   const logger = createLogger(settings.logLevel);
   for (const warning of warnings) logger.warn({ path: warning.path, line: warning.line }, warning.message);
   const options = { settings, kind: 'serve', ephemeral: flags.ephemeral === true, logger } as const;
-  const [service, facts] = await started(options);
+  const [service, facts] = await started(options, flags, files);
   const stop = reloadOnChange({
-    reload(load, cause) {
+    reload(load, cause, read) {
       if ('rotate' in service) void service.rotate(cause);
-      return service.reload(load, cause);
+      return service.reload(load, cause, read);
     },
     load(read) {
       read.readIfThere(join(settings.data, GENERATIONS_FILE));
@@ -60,13 +71,55 @@ async function serve(flags: ServeFlags): Promise<void> {
 }
 
 /** The instance in its role, and what the line that says it is ready tells beside its URL. */
-async function started(options: MayflyOptions): Promise<readonly [Service | LogService, object]> {
-  if (options.settings.role !== 'log') {
+async function started(
+  options: MayflyOptions,
+  flags: ServeFlags,
+  files: ReadFiles,
+): Promise<readonly [Service | Cluster | LogService, object]> {
+  const { role, workers } = options.settings;
+  if (role !== 'log' && workers > 1) {
+    const cluster = await startCluster({ ...options, flags, files, command: workerWords() });
+    return [cluster, { grpc: cluster.grpcUrl, workers }];
+  }
+  if (role !== 'log') {
     const service = await startService(options);
     return [service, { grpc: service.grpcUrl }];
   }
+  if (workers > 1)
+    throw new Error(
+      'workers issue, and role log does not: its log is one process by nature; set workers to 1',
+    );
   const log = await startLogService(options);
   return [log, { log: log.prefix }];
+}
+
+/** This very program, with the command that only its parent calls. */
+function workerWords(): readonly [string, ...string[]] {
+  const [, program = ''] = process.argv;
+  return [process.execPath, ...process.execArgv, program, 'worker'];
+}
+
+/** Issues for a `serve` with several workers, which has started this process. */
+export function workerCommand(): Command {
+  return new Command('worker')
+    .description('what serve starts by itself for each of its workers')
+    .action(() => {
+      if (!hasParent()) throw new Error('a worker is started by "mayfly serve" alone');
+      runWorker({
+        load: (flags, files) => loadSettings(flags, undefined, files),
+        frozen: ({ data }, flags, files) => frozenIn(data, flags, files),
+        logger: ({ logLevel }) => createLogger(logLevel),
+      });
+    });
+}
+
+/** Whether a sequencer is at the other end. */
+function hasParent(): boolean {
+  try {
+    return fstatSync(CHANNEL_FD).isSocket() && fstatSync(RELAY_FD).isSocket();
+  } catch {
+    return false;
+  }
 }
 
 /** SIGTERM and SIGINT drain; a second one ends at once. */

@@ -26,6 +26,8 @@ export interface GeneralSettings
   /** Where clients reach the instance when not at host and port; without a final slash. */
   readonly publicUrl?: string;
   readonly drainDelayMs: number;
+  /** Processes that issue, beside one that keeps the log; 1 for a single process that does both. */
+  readonly workers: number;
   /** Folder. */
   readonly data: string;
   /** An existing CA. */
@@ -52,6 +54,7 @@ export function readGeneralSettings(root: MapNode, reader: Reader): GeneralSetti
     ...defined('publicUrl', general['public-url']),
     ...readSignals(general, reader),
     drainDelayMs: general['drain-delay'],
+    workers: general.workers,
     data: general.data,
     ...readListener(general, reader),
     ...readTransparency(general, reader),

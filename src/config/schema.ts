@@ -22,6 +22,12 @@ const general = {
     .optional()
     .describe('Where clients reach this instance, such as https://mayfly.example.org behind a proxy.'),
   ...signals,
+  workers: z
+    .int('takes a whole number')
+    .min(1, 'takes 1 to 64')
+    .max(64, 'takes 1 to 64')
+    .describe('Processes that issue, beside one that keeps the log; with 1 a single process does both.')
+    .default(1),
   'drain-delay': duration
     .describe('How long to serve on after SIGTERM, for load balancers to notice.')
     .prefault('0s'),

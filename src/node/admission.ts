@@ -3,10 +3,11 @@
 import type { Registry } from 'prom-client';
 import type { Admitter } from '../admission/admission.ts';
 import { BucketKeys } from '../admission/bucket-key.ts';
-import { AddressFailures, FailedProofs } from '../admission/failures.ts';
+import { AddressFailures, FailedProofs, type Prover } from '../admission/failures.ts';
 import { Limits } from '../admission/limit.ts';
 import type { Limiter } from '../admission/limiter.ts';
 import { MemoryLimiter } from '../admission/memory-limiter.ts';
+import type { Instant } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Line } from '../issuance.ts';
 import type { BackendState } from '../redis/availability.ts';
@@ -21,11 +22,28 @@ type AdmissionParts = Pick<Line, 'admitter' | 'failedProofs' | 'addressFailures'
 
 export interface OpenAdmission {
   /** The rates and replay rules of these settings, which need not be those it was opened with; buckets and records stay. */
-  under(settings: Pick<Settings, 'limits' | 'issuers'>): AdmissionParts;
+  under(settings: Pick<Settings, 'limits' | 'issuers' | 'workers'>): AdmissionParts;
+  /** Counts what another process of the instance has counted. */
+  hear(note: FailureNote): void;
   close(): void;
 }
 
+/** What a client got wrong, for the other processes of an instance. */
+export type FailureNote = { readonly now: Instant } & (
+  | { readonly address: string }
+  | { readonly prover: Prover }
+);
+
+/** What the processes of an instance have in common. */
+export interface SharedAdmission {
+  /** Instead of one in this process's memory. */
+  readonly limiter: Limiter;
+  /** Told of failures that were counted here. */
+  readonly tell?: (note: FailureNote) => void;
+}
+
 export interface AdmissionSurroundings {
+  readonly shared?: SharedAdmission | undefined;
   readonly logger: Logger;
   readonly registry: Registry;
 }
@@ -35,19 +53,29 @@ export interface AdmissionSurroundings {
  * with limits off that is a replay rule. Throws an Error for a Redis that cannot be named so.
  */
 export async function openAdmission(
-  settings: Pick<Settings, 'limits' | 'issuers'>,
+  settings: Pick<Settings, 'limits' | 'issuers' | 'workers'>,
   surroundings: AdmissionSurroundings,
 ): Promise<OpenAdmission> {
   const keys = new BucketKeys(sha256);
   const limits = new Limits();
-  const failedProofs = new FailedProofs(limits, keys);
-  const addressFailures = new AddressFailures(limits);
+  const tell = surroundings.shared?.tell;
+  const failedProofs = new FailedProofs(
+    limits,
+    keys,
+    undefined,
+    tell && (({ issuer, identity }, now) => tell({ prover: { issuer, identity }, now })),
+  );
+  const addressFailures = new AddressFailures(
+    limits,
+    undefined,
+    tell && ((address, now) => tell({ address, now })),
+  );
   let store: Store | undefined;
   if (needsStore(settings)) {
-    store = openStore(settings.limits, surroundings);
+    store = openStore(settings, surroundings);
     await store.ready();
   }
-  const storeOf = (wanted: Settings['limits']): Store => {
+  const storeOf = (wanted: Pick<Settings, 'limits' | 'workers'>): Store => {
     if (store === undefined) {
       store = openStore(wanted, surroundings);
       void store.ready(); // what comes before it answers is decided by this process alone
@@ -63,10 +91,14 @@ export async function openAdmission(
         return { limiter, limits: enabled ? limits : undefined, keys, replay, random };
       };
       return {
-        admitter: needsStore(current) ? admitterOf(storeOf(current.limits)) : undefined,
+        admitter: needsStore(current) ? admitterOf(storeOf(current)) : undefined,
         failedProofs,
         addressFailures: enabled ? addressFailures : undefined,
       };
+    },
+    hear(note) {
+      if ('address' in note) addressFailures.count(note.address, note.now);
+      else failedProofs.count(note.prover, note.now);
     },
     close: () => store?.close(),
   };
@@ -84,15 +116,16 @@ interface Store {
 }
 
 function openStore(
-  { backend, redis, onBackendError }: Settings['limits'],
-  { logger, registry }: AdmissionSurroundings,
+  { limits: { backend, redis, onBackendError }, workers }: Pick<Settings, 'limits' | 'workers'>,
+  { logger, registry, shared }: AdmissionSurroundings,
 ): Store {
   if (backend === 'memory' || redis === undefined)
-    return { limiter: new MemoryLimiter(), ready: async () => {}, close: () => {} };
+    return { limiter: shared?.limiter ?? new MemoryLimiter(), ready: async () => {}, close: () => {} };
   const gauge = backendGauge(registry);
   gauge.told('available');
   const limiter = new RedisLimiter(connect(redis), {
     onBackendError,
+    share: 0.5 / workers, // each of them falls back to a memory of its own
     onState(state: BackendState, cause?: unknown) {
       gauge.told(state);
       if (state === 'available') logger.info('rate limits: Redis answers again');

@@ -26,6 +26,7 @@ import { collect, loadKey, type OwnKeys, ownKeys, read, requireDistinct } from '
 import { writePrivateKey } from './key-file.ts';
 import {
   ephemeralLogInstance,
+  LOG_KEYS_ELSEWHERE,
   type LogInstance,
   loadLogKeys,
   logsOf,
@@ -75,6 +76,8 @@ export interface InstanceOptions extends EphemeralOptions {
   readonly passphrase?: string;
   /** A CA by its chain file and what KEY_PLACE says. */
   readonly keyAt?: (chain: string, place: string) => ExistingCa;
+  /** Leaves the keys of log and timestamps where they are: they are another process's to use. */
+  readonly issuesOnly?: boolean;
 }
 
 /** Of a data folder that `mayfly ca csr` was asked to make a key in: the key and the request, until the chain comes back. */
@@ -164,6 +167,19 @@ async function load(
       `the CA in force is ${parts.ca} in ${path}, which has followed the one that the configuration names under ca`,
     );
   const logs = logsOf(generations, now, path);
+  if (options.issuesOnly === true) {
+    requireDistinct([authority.signer]);
+    return {
+      authority,
+      ...LOG_KEYS_ELSEWHERE,
+      trusted: await trustedChains(generations, now, { path, parts, authority, timestamp: undefined }),
+      nextActivation: nextActivation(generations, now),
+      parts,
+      folder: path,
+      logs,
+      warnings: [],
+    };
+  }
   const { logSigner, noteSigner } =
     before !== undefined && partOf(before.logs) === partOf(logs)
       ? before

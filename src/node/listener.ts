@@ -29,6 +29,8 @@ export interface ListenerOptions {
   /** Whether HTTP/2 is spoken in clear too. */
   readonly http2InClear?: boolean;
   readonly limits?: ListenerLimits;
+  /** Whether other processes listen on the port too; the system gives each connection to one of them. */
+  readonly shared?: boolean;
   /** Told when a client is turned away because there are too many; not more often than each ten seconds. */
   readonly onFull?: () => void;
 }
@@ -63,7 +65,7 @@ export async function openListener(
   port: number,
   options: ListenerOptions = {},
 ): Promise<Listener> {
-  const { limits = DEFAULT_LIMITS, minVersion = 'TLSv1.2', onFull } = options;
+  const { limits = DEFAULT_LIMITS, minVersion = 'TLSv1.2', shared = false, onFull } = options;
   const sockets = new Map<Socket, number>(); // when each was opened
   const sessions = new Http2Sessions(limits);
   let closing = false;
@@ -99,7 +101,7 @@ export async function openListener(
     makeRoom();
     tell();
   });
-  await bound(server, host, port);
+  await bound(server, host, port, shared);
   const sweeping = setInterval(() => sessions.sweep(), checkEvery(limits)).unref();
   return {
     port: (server.address() as AddressInfo).port, // listening on a port, not on a pipe
@@ -214,10 +216,15 @@ function throttled(milliseconds: number, act: () => void): () => void {
   };
 }
 
-function bound(server: Server | Http2SecureServer, host: string, port: number): Promise<void> {
+function bound(
+  server: Server | Http2SecureServer,
+  host: string,
+  port: number,
+  reusePort: boolean,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, host, () => {
+    server.listen({ port, host, reusePort }, () => {
       server.off('error', reject);
       resolve();
     });

@@ -47,7 +47,7 @@ function tlsOf({ tls, grpcTls }: Settings, name: ListenerName): TlsSettings | un
 export function renewal(
   running: Settings,
   wanted: Settings,
-  listeners: ReadonlyMap<ListenerName, Listener>,
+  listeners: ReadonlyMap<ListenerName, Pick<Listener, 'renew'>>,
 ): () => void {
   const renewals = [...listeners].flatMap(([name, listener]) => {
     const [before, after] = [tlsOf(running, name), tlsOf(wanted, name)];
@@ -135,6 +135,7 @@ export function listenerMetrics(
     help: 'Unix time at which the TLS certificate of a listener expires.',
     aggregator: 'min',
     labelNames,
+    aggregator: 'min',
     collect() {
       for (const name of listeners.keys()) {
         const tls = tlsOf(current(), name);

@@ -154,6 +154,19 @@ export function partOf(logs: readonly LogGeneration[]): string {
   return logs.at(-1)?.part ?? 'log';
 }
 
+const elsewhere: Signer = {
+  algorithm: 'ecdsa-p256-sha256',
+  publicKey: new Uint8Array(),
+  sign: () => Promise.reject(new Error('the keys of the log are with another process')),
+};
+
+/** Of a process that has no part in the log. */
+export const LOG_KEYS_ELSEWHERE: Pick<LogInstance, 'logSigner' | 'noteSigner' | 'keysOfLog'> = {
+  logSigner: elsewhere,
+  noteSigner: elsewhere,
+  keysOfLog: async () => LOG_KEYS_ELSEWHERE,
+};
+
 /** The keys of a log in memory, gone with the process. */
 export function ephemeralLogInstance(): LogInstance {
   const keys = {

@@ -1,23 +1,25 @@
 // Mayfly: one instance wired for Node: keys, log, issuers, limits and routes; whoever opens it brings the listeners.
 
 import type { Hono } from 'hono';
+import type { Limiter } from '../admission/limiter.ts';
 import type { Authority } from '../certificate/authority.ts';
 import { compileProfile } from '../certificate/profile.ts';
 import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
 import { pemOf, readAlsoTrusted } from '../http/also-trusted.ts';
-import { createApp, type Door } from '../http/app.ts';
+import { createApp, type Door, type Face } from '../http/app.ts';
 import { explainRoutes } from '../http/explain.ts';
 import { authorityReadiness, signerReadiness, type Unreadiness } from '../http/health.ts';
 import { openApiRoutes } from '../http/openapi.ts';
 import type { Line } from '../issuance.ts';
 import { AlgorithmAllowList } from '../key/algorithm.ts';
+import type { Log } from '../log/log.ts';
 import type { OpenLog } from '../log/open-log.ts';
 import type { Issuer } from '../token/issuer.ts';
 import { IssuerKeys } from '../token/issuer-keys.ts';
 import { isFrozen, trustOf } from '../trust-in-force.ts';
 import { VERSION } from '../version.ts';
-import { openAdmission } from './admission.ts';
+import { type FailureNote, openAdmission, type SharedAdmission } from './admission.ts';
 import { originOf } from './builtin-log.ts';
 import { caMetrics } from './ca-metrics.ts';
 import { caAt, existingCa, firstLine } from './existing-ca.ts';
@@ -40,7 +42,7 @@ import { idsIn, requestLogOf } from './request-log.ts';
 import { Rotation } from './rotation.ts';
 import { signerMetrics } from './signer-metrics.ts';
 import { tracedAnswer, tracedCall } from './tracing.ts';
-import { openTransparency } from './transparency.ts';
+import { openTransparency, type Transparency } from './transparency.ts';
 
 export interface MayflyOptions {
   readonly settings: Settings;
@@ -48,6 +50,19 @@ export interface MayflyOptions {
   /** Keep nothing on disk. */
   readonly ephemeral: boolean;
   readonly logger: Logger;
+  /** Of a process that issues for an instance whose log is another's: what it asks that one for. */
+  readonly sequencer?: SequencerPorts;
+  /** Of the process that keeps what the others share: where they all count. */
+  readonly limiter?: Limiter;
+}
+
+export interface SequencerPorts {
+  readonly log: Log;
+  readonly admission: SharedAdmission;
+  /** Why that process is not ready. */
+  readiness(): Promise<readonly Unreadiness[]>;
+  /** Takes every request that no route here does. */
+  readonly face: Face;
 }
 
 export interface Mayfly {
@@ -59,6 +74,10 @@ export interface Mayfly {
   readonly metrics: Metrics;
   /** Those in force. */
   settings(): Settings;
+  /** The built-in log; undefined where it is elsewhere, or there is none. */
+  readonly log: Log | undefined;
+  /** As OpenAdmission.hear. */
+  hear(note: FailureNote): void;
   /** As Reload.run: the next request meets the new settings, and those under way end under the old ones. */
   reload(load: LoadSettings, cause: ReloadCause): boolean;
   /** As Rotation.run; nothing changes for an instance in memory. */
@@ -99,20 +118,25 @@ export async function openMayfly(
     const { authority, timestamp } = rotation.instance;
     return { ca: authority.chain, timestamp: timestamp?.chain };
   });
-  const { log, builtin, external, renewal } = await openTransparency({
-    settings,
-    instance: running,
-    origin: originOf(publicUrl),
-    clock,
-    logger,
-    registry,
-    through,
-  });
+  const { sequencer } = options;
+  const { log, builtin, external, renewal } =
+    sequencer !== undefined && settings.log.kind === 'builtin'
+      ? withoutReads(sequencer.log)
+      : await openTransparency({
+          settings,
+          instance: running,
+          origin: originOf(publicUrl),
+          clock,
+          logger,
+          registry,
+          through,
+        });
   await using opened = new AsyncDisposableStack(); // closes the log when a later part cannot be opened
   opened.defer(async () => builtin?.close());
   const oversight = await openOversight(settings, { logger, metrics });
   opened.defer(() => oversight.close());
-  const admission = await openAdmission(settings, { logger, registry });
+  const shared = sequencer?.admission ?? (options.limiter && { limiter: options.limiter });
+  const admission = await openAdmission(settings, { logger, registry, shared });
   opened.defer(() => admission.close());
   const capacity = openCapacity(settings, logger, registry, (problem) =>
     metrics.record({ startedAt: clock.now(), caller: {} }, problem),
@@ -162,7 +186,7 @@ export async function openMayfly(
     const issuers = state.settings.issuers.map(({ issuer }) => issuer);
     inForce = state;
     keysets.retain(issuers);
-    void keysets.warm(issuers);
+    if (options.limiter === undefined) void keysets.warm(issuers); // else others issue
   };
   const reload = new Reload({
     running: settings,
@@ -202,6 +226,7 @@ export async function openMayfly(
     readiness: async () => [
       ...(draining ? [{ component: 'draining', reason: 'the server is shutting down' } as const] : []),
       ...(await readinessOf(inUse.authority, builtin)),
+      ...((await sequencer?.readiness()) ?? []),
     ],
     callerOf: callers.ofRequest,
     clock,
@@ -209,8 +234,10 @@ export async function openMayfly(
       return inForce.settings.errors;
     },
     onAnswer(answer) {
-      metrics.onAnswer(answer);
-      requestLog?.answered(answer);
+      if (options.limiter === undefined) {
+        metrics.onAnswer(answer); // else whoever passed the request on counts it
+        requestLog?.answered(answer);
+      }
       answer.caller.trace?.end(tracedAnswer(answer));
     },
     calls: {
@@ -228,28 +255,30 @@ export async function openMayfly(
     },
   };
   const issuers = (): Settings['issuers'] => inForce.settings.issuers;
-  const faces = facesOf({
-    instance: () => rotation.instance,
-    builtin,
-    external,
-    issuers,
-    also: () => inForce.also,
-    publicUrl,
-    clock,
-    door,
-    through,
-  });
   const { explainBearers } = settings;
-  if (explainBearers.length > 0)
-    faces.push({ path: '/', routes: explainRoutes(door, explainBearers, sha256) });
+  const explaining: Face[] =
+    explainBearers.length > 0 ? [{ path: '/', routes: explainRoutes(door, explainBearers, sha256) }] : [];
   const parts = [
     ...(['issuing', 'trust'] as const),
     ...(running.timestamp === undefined ? [] : (['timestamp'] as const)),
     ...(builtin === undefined ? [] : (['log'] as const)),
     ...(explainBearers.length === 0 ? [] : (['explain'] as const)),
   ];
-  faces.push({ path: '/', routes: openApiRoutes({ url: publicUrl, parts }) });
-  const app = createApp(door, faces);
+  const faces = (): Face[] => [
+    ...facesOf({
+      instance: () => rotation.instance,
+      builtin,
+      external,
+      issuers,
+      also: () => inForce.also,
+      publicUrl,
+      clock,
+      door,
+      through,
+    }),
+    { path: '/', routes: openApiRoutes({ url: publicUrl, parts }) },
+  ];
+  const app = createApp(door, [...explaining, ...(sequencer === undefined ? faces() : [sequencer.face])]);
   const closing = opened.move();
   adopt(inForce);
   return {
@@ -258,6 +287,8 @@ export async function openMayfly(
     callers,
     metrics,
     settings: () => inForce.settings,
+    log: builtin,
+    hear: (note) => admission.hear(note),
     reload: (load, cause) => reload.run(load, cause),
     rotate: (cause) => rotation.run(cause),
     drain() {
@@ -265,6 +296,11 @@ export async function openMayfly(
     },
     close: () => closing.disposeAsync(),
   };
+}
+
+/** A log that is read elsewhere. */
+function withoutReads(log: Log): Transparency {
+  return { log, builtin: undefined, external: [], renewal: () => () => {} };
 }
 
 async function readinessOf(
@@ -277,7 +313,7 @@ async function readinessOf(
 }
 
 async function instanceOf(
-  { settings, kind, ephemeral }: MayflyOptions,
+  { settings, kind, ephemeral, sequencer }: MayflyOptions,
   before?: Instance,
 ): Promise<Instance> {
   const { ca: given, keyPassphraseFile } = settings;
@@ -287,6 +323,7 @@ async function instanceOf(
   const folder = {
     folder: settings.data,
     keyAt: caAt,
+    issuesOnly: sequencer !== undefined,
     ...optional('passphrase', passphraseIn(keyPassphraseFile)),
   };
   return openInstance({ ...common, ...folder }, before);

@@ -121,6 +121,23 @@ const LIVE: ReadonlySet<keyof Settings> = new Set([
   'grpcTls',
 ]);
 
+/** `running` with what a running instance takes over from `wanted`. */
+export function inForce(running: Settings, wanted: Settings): Settings {
+  const { issuers, errors, clientSigningAlgorithms, limits, tls, grpcTls } = wanted;
+  const { backend, redis, onBackendError } = running.limits;
+  const { frozen: _, ...rest } = running;
+  return {
+    ...rest,
+    issuers,
+    errors,
+    clientSigningAlgorithms,
+    limits: { ...limits, backend, onBackendError, ...(redis !== undefined && { redis }) },
+    ...(wanted.frozen !== undefined && { frozen: wanted.frozen }),
+    ...(running.tls !== undefined && tls !== undefined && { tls }),
+    ...(running.grpcTls !== undefined && grpcTls !== undefined && { grpcTls }),
+  };
+}
+
 /** Keys of the file that differ and that a running instance cannot change. */
 export function restartNeeded(
   running: Settings,
@@ -164,7 +181,7 @@ const NAMES: Readonly<Record<string, string>> = {
 
 export interface Reloading {
   /** Reload.run. */
-  readonly reload: (load: LoadSettings, cause: ReloadCause) => boolean;
+  readonly reload: (load: LoadSettings, cause: ReloadCause, files: ReadFiles) => unknown;
   /** Reads the configuration, through the files given. */
   readonly load: (files: ReadFiles) => ReturnType<LoadSettings>;
   /** Reads who is frozen, through the files given. */
@@ -183,6 +200,7 @@ export function reloadOnChange({ reload, load, frozen, files, logger }: Reloadin
     reload(
       Object.assign(() => load(read), { frozen: () => frozen(read) }),
       cause,
+      read,
     );
   };
   const onSignal = (): void => again('signal');

@@ -37,6 +37,7 @@ export class Rotation {
       registers: [options.registry],
       name: 'mayfly_rotation_last_success',
       help: '1 when the keys in force are those that the data folder names, 0 when they could not be taken up.',
+      aggregator: 'min',
     });
     this.#success.set(1);
     this.#plan();

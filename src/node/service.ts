@@ -31,6 +31,49 @@ export interface Service {
 /** Throws an Error with a sentence for the operator when something that was configured cannot be used. */
 export async function startService(options: MayflyOptions): Promise<Service> {
   const { settings, logger } = options;
+  const doors = await openDoors(options, (url) => publicUrlOf(settings, url, logger));
+  await using opened = new AsyncDisposableStack(); // closes all of it when the rest cannot be opened
+  opened.defer(() => doors.close());
+  const { mayfly } = doors;
+  const metricsServer = await listen(
+    metricsHandler(mayfly.metrics),
+    settings.metricsHost,
+    settings.metricsPort,
+  );
+  opened.move();
+  return {
+    url: doors.url,
+    grpcUrl: doors.grpcUrl,
+    metricsUrl: metricsUrlOf(settings, metricsServer.port),
+    reload: mayfly.reload,
+    rotate: mayfly.rotate,
+    async close(delayMs) {
+      await doors.close(delayMs);
+      await metricsServer.close();
+    },
+  };
+}
+
+/** Where clients are told that the instance is. */
+export function publicUrlOf({ publicUrl, host }: Settings, url: string, logger: Logger): string {
+  if (publicUrl === undefined && ANY_ADDRESS.has(host))
+    logger.warn(`public-url is not set, so clients are told that this instance is at ${url}`);
+  return publicUrl ?? url;
+}
+
+export function metricsUrlOf({ metricsHost }: Settings, port: number): string {
+  return `${urlOf(reachable(metricsHost), port)}/metrics`;
+}
+
+/** An instance that can be reached, but for its metrics. */
+export interface Doors extends Pick<Service, 'url' | 'grpcUrl' | 'close'> {
+  readonly mayfly: Mayfly;
+}
+
+/** `publicUrl` is given where the instance listens. Throws an Error with a sentence when something cannot be used. */
+export async function openDoors(options: MayflyOptions, publicUrl: (url: string) => string): Promise<Doors> {
+  const { settings, logger, sequencer } = options;
+  const shared = sequencer !== undefined; // with the other workers
   await using opened = new AsyncDisposableStack(); // closes all of it when a later part cannot be opened
 
   // The log wants to know its address before it opens, and the address is only known once bound: bind first, answer later.
@@ -39,41 +82,29 @@ export async function startService(options: MayflyOptions): Promise<Service> {
     (request, environment) => answer(request, environment),
     settings.host,
     settings.port,
-    listenerOptions(settings, 'REST', logger),
+    { ...listenerOptions(settings, 'REST', logger), shared },
   );
   opened.defer(() => server.close());
   const listeners = new Map<ListenerName, Listener>([['REST', server]]);
   const url = urlOf(reachable(settings.host), server.port, schemeOf(settings.tls));
-  if (settings.publicUrl === undefined && ANY_ADDRESS.has(settings.host))
-    logger.warn(`public-url is not set, so clients are told that this instance is at ${url}`);
-  const mayfly = await openMayfly(options, settings.publicUrl ?? url, (wanted) =>
-    renewal(settings, wanted, listeners),
-  );
+  const mayfly = await openMayfly(options, publicUrl(url), (wanted) => renewal(settings, wanted, listeners));
   opened.defer(() => mayfly.close());
   answer = mayfly.app.fetch;
-  const grpc = await grpcServer(settings, mayfly, logger);
+  const grpc = await grpcServer(settings, mayfly, logger, shared);
   opened.defer(() => grpc.close());
   listeners.set('gRPC', grpc);
   listenerMetrics(mayfly.metrics.registry, listeners, mayfly.settings);
-  const metricsServer = await listen(
-    metricsHandler(mayfly.metrics),
-    settings.metricsHost,
-    settings.metricsPort,
-  );
   opened.move();
 
   return {
+    mayfly,
     url,
     grpcUrl: urlOf(reachable(settings.host), grpc.port, schemeOf(settings.grpcTls)),
-    metricsUrl: `${urlOf(reachable(settings.metricsHost), metricsServer.port)}/metrics`,
-    reload: mayfly.reload,
-    rotate: mayfly.rotate,
     async close(delayMs = 0) {
       mayfly.drain();
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
       await Promise.all([server.close(), grpc.close()]);
       await mayfly.close();
-      await metricsServer.close();
     },
   };
 }
@@ -83,13 +114,14 @@ async function grpcServer(
   settings: Settings,
   { door, callers }: Pick<Mayfly, 'door' | 'callers'>,
   logger: Logger,
+  shared: boolean,
 ): Promise<GrpcServer> {
   const { host, grpcPort } = settings;
   const face = grpcFace(door, [compressionGzip]);
   const onLost = (cause: unknown): void =>
     logger.debug({ err: cause }, 'a gRPC answer did not reach its client');
   const listener = grpcListener(face, onLost, callers.of);
-  return listenGrpc(listener, host, grpcPort, listenerOptions(settings, 'gRPC', logger));
+  return listenGrpc(listener, host, grpcPort, { ...listenerOptions(settings, 'gRPC', logger), shared });
 }
 
 const ANY_ADDRESS = new Set(['0.0.0.0', '::']);

@@ -7,13 +7,22 @@ import { dirname, resolve } from 'node:path';
 /** Files as they were when they were last read here. */
 export class ReadFiles {
   readonly #digests = new Map<string, string>();
+  readonly #texts = new Map<string, string | null>();
+  readonly #given: ReadonlyMap<string, string | null>;
+
+  /** `given` stands for files by absolute path, as another process has read them; null for one that was not there. */
+  constructor(given: Iterable<readonly [string, string | null]> = []) {
+    this.#given = new Map(given);
+  }
 
   /** UTF-8. Throws as the file system does; a file that is missing is remembered as missing. */
   read(path: string): string {
     const at = resolve(path);
     this.#digests.set(at, MISSING);
-    const text = readFileSync(at, 'utf8');
+    this.#texts.set(at, null);
+    const text = this.#given.get(at) ?? this.#fromDisk(at);
     this.#digests.set(at, digestOf(text));
+    this.#texts.set(at, text);
     return text;
   }
 
@@ -25,6 +34,17 @@ export class ReadFiles {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
       throw error;
     }
+  }
+
+  #fromDisk(at: string): string {
+    if (this.#given.get(at) === null)
+      throw Object.assign(new Error(`${at} was not there`), { code: 'ENOENT' });
+    return readFileSync(at, 'utf8');
+  }
+
+  /** By absolute path what was read; null for what was not there. */
+  get texts(): readonly (readonly [string, string | null])[] {
+    return [...this.#texts];
   }
 
   /** Absolute paths. */

@@ -2,13 +2,13 @@
 
 import { type CryptoKey, exportJWK } from 'jose';
 import { type Clock, instantOf } from '../clock.ts';
+import { type Outcome, outcomeOf } from '../problem-wire.ts';
 import type { Fetcher } from '../token/fetcher.ts';
 import type { Issuer } from '../token/issuer.ts';
 import { IssuerFault, unreachable } from '../token/issuer-fault.ts';
 import { defaultLimits, IssuerKeys, type IssuerKeysOptions } from '../token/issuer-keys.ts';
 import type { CandidateKeys } from '../token/keyset.ts';
 import type { FoundKeys, KeysQuery, KeysService } from './keys-service.ts';
-import { type Outcome, outcomeOf } from './problem-wire.ts';
 import type { Sql } from './sql.ts';
 import { SqlDocuments } from './sql-documents.ts';
 import { StoredFetcher } from './stored-fetcher.ts';

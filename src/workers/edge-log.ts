@@ -7,9 +7,9 @@ import { HASH_SIZE } from '../log/merkle.ts';
 import { Reader } from '../log/reader.ts';
 import { parseTilePath, TILE_WIDTH } from '../log/tile.ts';
 import { Problem } from '../problem.ts';
+import { type Outcome, unwrap } from '../problem-wire.ts';
 import { sha256 } from './crypto.ts';
 import type { LogService, LogSnapshot } from './log-service.ts';
-import { type Outcome, unwrap } from './problem-wire.ts';
 
 /** The log's object; each call finds it anew. */
 export type FindLog = () => Pick<LogService, 'append' | 'snapshot' | 'edge' | 'candidates'>;

@@ -2,12 +2,12 @@
 
 import { DurableObject } from 'cloudflare:workers';
 import { systemClock } from '../clock.ts';
+import type { Outcome } from '../problem-wire.ts';
 import { FetchFetcher } from '../web/fetch-fetcher.ts';
 import { settings } from './bundle.ts';
 import { DurableKeys } from './durable-keys.ts';
 import type { Environment } from './environment.ts';
 import type { FoundKeys, KeysQuery, KeysService } from './keys-service.ts';
-import type { Outcome } from './problem-wire.ts';
 import { report } from './report.ts';
 
 export class KeysObject extends DurableObject<Environment> implements KeysService {

@@ -1,7 +1,7 @@
 // Keys service: what the stateless Workers ask of the Durable Object that fetches an issuer's keys for all of them.
 
+import type { Outcome } from '../problem-wire.ts';
 import type { SignatureAlgorithm } from '../token/algorithm.ts';
-import type { Outcome } from './problem-wire.ts';
 
 export interface KeysQuery {
   /** Name and URL of the configured entry. */

@@ -3,11 +3,11 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { Bytes } from '../encoding/bytes.ts';
 import type { PrecertEntry, Sct } from '../log/log.ts';
+import type { Outcome } from '../problem-wire.ts';
 import { settings } from './bundle.ts';
 import { DurableLog } from './durable-log.ts';
 import type { Environment } from './environment.ts';
 import type { LogService, LogSnapshot } from './log-service.ts';
-import type { Outcome } from './problem-wire.ts';
 import { reportError } from './report.ts';
 import { signerOf } from './signer-choice.ts';
 import { witnessesOf } from './witnesses.ts';

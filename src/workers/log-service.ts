@@ -3,7 +3,7 @@
 import type { Bytes } from '../encoding/bytes.ts';
 import type { PrecertEntry, Sct } from '../log/log.ts';
 import type { Publication } from '../log/publisher.ts';
-import type { Outcome } from './problem-wire.ts';
+import type { Outcome } from '../problem-wire.ts';
 
 /** The one object of a deployment's log. */
 export const LOG_NAME = 'log';

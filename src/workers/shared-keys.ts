@@ -3,12 +3,12 @@
 import type { CryptoKey } from 'jose';
 import { importJWK } from 'jose';
 import type { Problem } from '../problem.ts';
+import { type Outcome, unwrap } from '../problem-wire.ts';
 import { InlineKeys } from '../token/inline-keys.ts';
 import type { Issuer } from '../token/issuer.ts';
 import { IssuerFault, unreachable } from '../token/issuer-fault.ts';
 import type { CachedKeySets, CandidateKeys, KeyRequest, KeySets } from '../token/keyset.ts';
 import type { FoundKeys, KeysQuery } from './keys-service.ts';
-import { type Outcome, unwrap } from './problem-wire.ts';
 
 /** Asks the object of an issuer entry. Rejects when the object cannot be reached. */
 export type AskKeys = (query: KeysQuery) => Promise<Outcome<FoundKeys>>;

@@ -2,10 +2,10 @@
 
 import type { Hono } from 'hono';
 import type { PrecertEntry } from '../../src/log/log.ts';
+import { unwrap } from '../../src/problem-wire.ts';
 import { settings } from '../../src/workers/bundle.ts';
 import type { Environment } from '../../src/workers/environment.ts';
 import { openFront } from '../../src/workers/front.ts';
-import { unwrap } from '../../src/workers/problem-wire.ts';
 
 export { KeysObject } from '../../src/workers/keys-object.ts';
 export { LimitObject } from '../../src/workers/limit-object.ts';

@@ -2,10 +2,10 @@
 
 import { beforeEach, describe, expect, it } from 'vitest';
 import { sha256 } from '../../../src/node/native-digest.ts';
+import type { Outcome } from '../../../src/problem-wire.ts';
 import type { DurableLog } from '../../../src/workers/durable-log.ts';
 import { EdgeLog } from '../../../src/workers/edge-log.ts';
 import type { LogSnapshot } from '../../../src/workers/log-service.ts';
-import type { Outcome } from '../../../src/workers/problem-wire.ts';
 import { DurableLogRig } from '../../fakes/durable-log-rig.ts';
 import { entryOf } from '../log/entries.ts';
 

@@ -1,6 +1,6 @@
-// Problem wire: a Problem between Workers and Durable Objects, whose calls carry plain data only.
+// Problem wire: a Problem on its way between objects or processes, whose calls carry plain data only.
 
-import { Problem, type ProblemCode } from '../problem.ts';
+import { Problem, type ProblemCode } from './problem.ts';
 
 export interface WireProblem {
   readonly code: ProblemCode;
