@@ -77,19 +77,28 @@ export async function openDoors(options: MayflyOptions, publicUrl: (url: string)
   await using opened = new AsyncDisposableStack(); // closes all of it when a later part cannot be opened
 
   // The log wants to know its address before it opens, and the address is only known once bound: bind first, answer later.
+  // A worker is told, and binds last: the others answer until it can.
   let answer: FetchHandler = () => new Response(null, { status: 503, headers: { 'retry-after': '1' } });
-  const server = await listen(
-    (request, environment) => answer(request, environment),
-    settings.host,
-    settings.port,
-    { ...listenerOptions(settings, 'REST', logger), shared },
+  const listeners = new Map<ListenerName, Listener>();
+  const listenRest = async (): Promise<Listener> => {
+    const server = await listen(
+      (request, environment) => answer(request, environment),
+      settings.host,
+      settings.port,
+      { ...listenerOptions(settings, 'REST', logger), shared },
+    );
+    opened.defer(() => server.close());
+    listeners.set('REST', server);
+    return server;
+  };
+  const first = shared ? undefined : await listenRest();
+  const urlAt = (port: number): string => urlOf(reachable(settings.host), port, schemeOf(settings.tls));
+  const mayfly = await openMayfly(options, publicUrl(urlAt(first?.port ?? settings.port)), (wanted) =>
+    renewal(settings, wanted, listeners),
   );
-  opened.defer(() => server.close());
-  const listeners = new Map<ListenerName, Listener>([['REST', server]]);
-  const url = urlOf(reachable(settings.host), server.port, schemeOf(settings.tls));
-  const mayfly = await openMayfly(options, publicUrl(url), (wanted) => renewal(settings, wanted, listeners));
   opened.defer(() => mayfly.close());
   answer = mayfly.app.fetch;
+  const server = first ?? (await listenRest());
   const grpc = await grpcServer(settings, mayfly, logger, shared);
   opened.defer(() => grpc.close());
   listeners.set('gRPC', grpc);
@@ -98,7 +107,7 @@ export async function openDoors(options: MayflyOptions, publicUrl: (url: string)
 
   return {
     mayfly,
-    url,
+    url: urlAt(server.port),
     grpcUrl: urlOf(reachable(settings.host), grpc.port, schemeOf(settings.grpcTls)),
     async close(delayMs = 0) {
       mayfly.drain();

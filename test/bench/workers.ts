@@ -1,0 +1,234 @@
+// npm run bench:workers: issuances a second of instances with 1, 2 ... workers, in turns, and what each process of them
+// costs. Linux only, as it reads /proc. Options: --workers 1,2, --turns N, --count N (a turn), --connections N, --json.
+
+import { type ChildProcess, fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import type { LoadOrder, LoadReport } from './light-load.ts';
+import { createIssuer, makeBodies } from './requests.ts';
+
+const { values } = parseArgs({
+  options: {
+    workers: { type: 'string', default: '1,2' },
+    turns: { type: 'string', default: '9' },
+    count: { type: 'string', default: '4000' },
+    connections: { type: 'string', default: '64' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const TURNS = Number(values.turns);
+const COUNT = Number(values.count);
+const CONNECTIONS = Number(values.connections);
+/** The optimizing compiler is done after some thousand issuances in each process; a service runs for weeks. */
+const WARM_UP = 8000;
+const DISTINCT = 3000;
+/** Linux counts CPU in hundredths of a second for whoever asks. */
+const TICK = 10_000;
+
+interface Instance {
+  readonly workers: number;
+  readonly child: ChildProcess;
+  readonly port: number;
+  /** The first is the one that was started, the others are its workers. */
+  readonly processes: readonly number[];
+}
+
+interface Turn {
+  readonly perSecond: number;
+  /** Microseconds of CPU for an issuance: of the process that was started, of its workers together, and of the client. */
+  readonly sequencer: number;
+  readonly issuing: number;
+  readonly client: number;
+  readonly p50: number;
+  readonly p99: number;
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'mayfly-bench-'));
+const issuer = createIssuer();
+const oidc = createServer((request, response) => issuer.answer(request, response));
+oidc.listen(0, '127.0.0.1');
+await once(oidc, 'listening');
+issuer.url = `http://127.0.0.1:${(oidc.address() as AddressInfo).port}`;
+const requests = join(folder, 'requests');
+writeFileSync(requests, framed(makeBodies(issuer, DISTINCT)));
+const load = fork(new URL('light-load.ts', import.meta.url).pathname, [requests]);
+await once(load, 'message');
+const instances: Instance[] = [];
+try {
+  for (const workers of values.workers.split(',').map(Number)) instances.push(await start(workers));
+  await report();
+} finally {
+  load.disconnect();
+  for (const { child } of instances) {
+    child.kill('SIGTERM');
+    if (child.exitCode === null) await once(child, 'exit');
+  }
+  oidc.close();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+function framed(bodies: readonly Buffer[]): Buffer {
+  return Buffer.concat(
+    bodies.flatMap((body) => {
+      const head = `POST /api/v2/signingCert HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n`;
+      const request = Buffer.concat([Buffer.from(head), body]);
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(request.length);
+      return [length, request];
+    }),
+  );
+}
+
+async function start(workers: number): Promise<Instance> {
+  const rate = { burst: 10_000_000, count: 10_000_000, period: '1h' };
+  const config = join(folder, `mayfly-${workers}.yaml`);
+  writeFileSync(
+    config,
+    JSON.stringify({
+      workers,
+      issuers: [{ name: 'bench', 'issuer-url': issuer.url, audiences: ['sigstore'], type: 'github' }],
+      'rate-limits': {
+        defaults: {
+          'certificates-per-identity': rate,
+          'certificates-per-owner': rate,
+          'certificates-per-issuer': rate,
+        },
+      },
+    }),
+  );
+  const main = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
+  const places = ['--config', config, '--data', join(folder, `data-${workers}`)];
+  const ports = ['--port', '0', '--grpc-port', '0', '--metrics-port', '0'];
+  const engine = ['--single-threaded-gc', '--max-semi-space-size=64']; // as `npm run mayfly` starts it
+  const child = spawn(process.execPath, [...engine, main, 'serve', ...places, ...ports], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  for await (const chunk of child.stderr) {
+    said += String(chunk);
+    const ready = said.split('\n').find((line) => line.includes('"msg":"ready"'));
+    if (ready === undefined) continue;
+    child.stderr.resume();
+    const { url } = JSON.parse(ready) as { readonly url: string };
+    const { pid = 0 } = child;
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    const own = children === '' ? [] : children.split(' ').map(Number);
+    return { workers, child, port: Number(new URL(url).port), processes: [pid, ...own] };
+  }
+  throw new Error(`the instance did not start: ${said}`);
+}
+
+/** Microseconds of all threads, ended ones too. */
+function cpuOf(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    .replace(/^.*\) /, '')
+    .split(' ');
+  return (Number(fields[11]) + Number(fields[12])) * TICK;
+}
+
+async function send({ port }: Instance, count: number): Promise<LoadReport> {
+  const order: LoadOrder = { port, connections: CONNECTIONS, count };
+  load.send(order);
+  const [answer] = (await once(load, 'message')) as [LoadReport];
+  if (answer.refused > 0)
+    throw new Error(`${answer.refused} of ${count} requests were not answered with 200`);
+  return answer;
+}
+
+async function measure(instance: Instance): Promise<Turn> {
+  const before = instance.processes.map(cpuOf);
+  const { seconds, cpu, p50, p99 } = await send(instance, COUNT);
+  const [sequencer = 0, ...issuing] = instance.processes.map((pid, i) => cpuOf(pid) - (before[i] ?? 0));
+  return {
+    perSecond: COUNT / seconds,
+    sequencer: sequencer / COUNT,
+    issuing: issuing.reduce((sum, one) => sum + one, 0) / COUNT,
+    client: cpu / COUNT,
+    p50,
+    p99,
+  };
+}
+
+function middle(turns: readonly Turn[], of: (turn: Turn) => number): number {
+  const sorted = turns.map(of).sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+async function report(): Promise<void> {
+  for (const instance of instances) {
+    await send(instance, 1); // fetches the issuer's keys
+    await send(instance, WARM_UP * instance.workers);
+  }
+  const [load1 = 0] = loadavg();
+  const measured = instances.map((instance): { instance: Instance; turns: Turn[] } => ({
+    instance,
+    turns: [],
+  }));
+  for (let turn = 0; turn < TURNS; turn++)
+    for (const { instance, turns } of measured) turns.push(await measure(instance));
+  const rows = measured.map(({ instance: { workers }, turns: all }) => {
+    const [sequencer, issuing] = [middle(all, (one) => one.sequencer), middle(all, (one) => one.issuing)];
+    return {
+      workers,
+      turns: all,
+      perSecond: Math.round(middle(all, ({ perSecond }) => perSecond)),
+      best: Math.round(Math.max(...all.map(({ perSecond }) => perSecond))),
+      sequencer: Math.round(sequencer),
+      issuing: Math.round(issuing),
+      client: Math.round(middle(all, ({ client }) => client)),
+      /** Cores that the instance had of the machine. */
+      cores: Number(middle(all, (one) => ((one.sequencer + one.issuing) * one.perSecond) / 1e6).toFixed(2)),
+      p50: Number(middle(all, ({ p50 }) => p50).toFixed(1)),
+      p99: Number(middle(all, ({ p99 }) => p99).toFixed(1)),
+    };
+  });
+  const [first] = rows;
+  const ratios = rows.slice(1).map((row) => {
+    // Turn by turn, as what else the machine does falls on both.
+    const paired = row.turns
+      .map(({ perSecond }, i) => perSecond / (first?.turns[i]?.perSecond ?? Number.NaN))
+      .sort((a, b) => a - b);
+    const one = first?.perSecond ?? Number.NaN;
+    const projected = 2e6 / (row.sequencer + row.issuing) / one;
+    return {
+      workers: row.workers,
+      measured: Number((paired[Math.floor(paired.length / 2)] ?? Number.NaN).toFixed(2)),
+      best: Number((paired.at(-1) ?? Number.NaN).toFixed(2)),
+      projected: Number(projected.toFixed(2)),
+    };
+  });
+  if (values.json) {
+    process.stdout.write(`${JSON.stringify({ rows, ratios, load: load1, cores: availableParallelism() })}\n`);
+    return;
+  }
+  process.stdout.write(
+    `${TURNS} turns of ${COUNT} issuances at ${CONNECTIONS} connections; ${availableParallelism()} cores, shared with the client; load before ${load1.toFixed(1)}\n\n`,
+  );
+  process.stdout.write(
+    'workers   issuances/s    best   sequencer us   issuing us   client us   cores   p50 ms   p99 ms\n',
+  );
+  for (const row of rows) {
+    const cells = [
+      row.workers,
+      row.perSecond,
+      row.best,
+      row.sequencer,
+      row.issuing,
+      row.client,
+      row.cores,
+      row.p50,
+      row.p99,
+    ];
+    const widths = [7, 14, 8, 15, 13, 12, 8, 9, 9];
+    process.stdout.write(`${cells.map((cell, i) => String(cell).padStart(widths[i] ?? 9)).join('')}\n`);
+  }
+  for (const { workers, measured, best, projected } of ratios)
+    process.stdout.write(
+      `\n${workers} workers: ${measured} x the first (best turn ${best}) with the client on the same cores; ${projected} x by CPU for an issuance, were two cores free\n`,
+    );
+}
