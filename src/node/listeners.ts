@@ -133,7 +133,6 @@ export function listenerMetrics(
     registers,
     name: 'mayfly_tls_not_after_seconds',
     help: 'Unix time at which the TLS certificate of a listener expires.',
-    aggregator: 'min',
     labelNames,
     aggregator: 'min',
     collect() {

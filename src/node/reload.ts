@@ -123,13 +123,14 @@ const LIVE: ReadonlySet<keyof Settings> = new Set([
 
 /** `running` with what a running instance takes over from `wanted`. */
 export function inForce(running: Settings, wanted: Settings): Settings {
-  const { issuers, errors, clientSigningAlgorithms, limits, tls, grpcTls } = wanted;
+  const { issuers, errors, alsoTrusted, clientSigningAlgorithms, limits, tls, grpcTls } = wanted;
   const { backend, redis, onBackendError } = running.limits;
-  const { frozen: _, ...rest } = running;
+  const { frozen: _, alsoTrusted: __, ...rest } = running;
   return {
     ...rest,
     issuers,
     errors,
+    ...(alsoTrusted !== undefined && { alsoTrusted }),
     clientSigningAlgorithms,
     limits: { ...limits, backend, onBackendError, ...(redis !== undefined && { redis }) },
     ...(wanted.frozen !== undefined && { frozen: wanted.frozen }),

@@ -14,6 +14,7 @@ const DEFAULTS = {
   metricsPort: 2112,
   logLevel: 'info',
   drainDelayMs: 0,
+  workers: 1,
   data: './mayfly-data',
   role: 'all',
   log: { kind: 'builtin' },
@@ -86,6 +87,7 @@ metrics-port: 9090
 log-level: debug
 tracing: { endpoint: 'http://127.0.0.1:4318', sample-ratio: 0.5, headers: { file: headers.txt } }
 drain-delay: 1m30s
+workers: 3
 data: /var/lib/mayfly
 log: { url: https://log.example/2027, public-key: { file: log.pem } }
 ca: { chain: chain.pem, key: key.pem, passphrase-file: secret }
@@ -140,6 +142,7 @@ rate-limits:
         headers: { Authorization: 'Bearer a b', 'x-scope': 'ca' },
       },
       drainDelayMs: 90_000,
+      workers: 3,
       data: '/var/lib/mayfly',
       role: 'all',
       log: {
