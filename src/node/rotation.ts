@@ -48,7 +48,10 @@ export class Rotation {
     return this.#instance;
   }
 
-  /** All or nothing: keys that cannot be used leave everything as it is. Never rejects. Resolves whether the folder's keys are in force. */
+  /**
+   * Keys that cannot be used leave CA and timestamps as they are, and a log that cannot be opened leaves entries with the one
+   * before; it is tried again. Never rejects. Resolves whether all that the folder names is in force.
+   */
   run(cause: ReloadCause | 'time'): Promise<boolean> {
     this.#running = this.#running.then(() => this.#run(cause));
     return this.#running;
