@@ -96,6 +96,7 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Run
     issuers: new Issuers(sha256, store),
     recover: async () => recoverTree(sha256, store, journal, await readPublished(guard), remembered),
     onCommit: () => publisher.notify(),
+    overdue: () => publisher.overdue,
     onError,
     limits: options.limits,
   });

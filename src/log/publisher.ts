@@ -60,6 +60,8 @@ interface Waiter {
 
 /** Tiles written at once. */
 const PARALLEL = 8;
+/** Milliseconds that an entry may wait for a tree head before no more are taken: half of the maximum merge delay. */
+const OVERDUE = 30_000;
 /** Milliseconds until a publication that failed is tried again. */
 const RETRY = 1000;
 
@@ -72,6 +74,8 @@ export class Publisher {
   #cancel: (() => void) | undefined;
   /** Whether the publication that is scheduled is for a commit, not only for a fresh tree head. */
   #due = false;
+  /** When the first entry was committed that no tree head covers yet. */
+  #waitingSince: number | undefined;
   #waiters: Waiter[] = [];
   #showing: Promise<void> = Promise.resolve();
   #closed = false;
@@ -87,8 +91,14 @@ export class Publisher {
     return this.#current;
   }
 
+  /** Whether the log is about to break its word on publication: its disk is full, or its store is away. */
+  get overdue(): boolean {
+    return this.#waitingSince !== undefined && this.#options.clock.now() - this.#waitingSince > OVERDUE;
+  }
+
   /** Something was committed: it will be published soon. */
   notify(): void {
+    this.#waitingSince ??= this.#options.clock.now();
     if (this.#due || this.#closed) return;
     this.#due = true;
     this.#plan(this.#options.delay ?? 250);
@@ -182,6 +192,7 @@ export class Publisher {
     const taken = !this.#closed && this.#options.take?.(publication) === true;
     // Whoever opened the log waits for the first.
     if (!taken || this.#current === undefined) await this.show(publication);
+    this.#waitingSince = this.#source.head.size > head.size ? clock.now() : undefined;
     if (!this.#due && !this.#closed) this.#plan(this.#options.refresh ?? 60_000);
     await this.#source.release(head.size).catch(this.#options.onError);
   }

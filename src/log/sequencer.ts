@@ -29,6 +29,8 @@ export interface SequencerOptions {
   readonly recover: () => Promise<Recovered>;
   /** Told after each commit. */
   readonly onCommit: () => void;
+  /** Whether what was taken waits too long for publication. */
+  readonly overdue?: () => boolean;
   /** Told of what a client only sees as 503. */
   readonly onError: (error: unknown) => void;
   readonly limits?: Partial<SequencerLimits> | undefined;
@@ -91,7 +93,7 @@ export class Sequencer implements Log {
 
   /** Whether an append has a chance. */
   get ready(): boolean {
-    return this.#state === 'open';
+    return this.#state === 'open' && this.#options.overdue?.() !== true;
   }
 
   append(entry: PrecertEntry): Promise<Sct> {
@@ -120,6 +122,11 @@ export class Sequencer implements Log {
   #refuse(entry: PrecertEntry): Problem | undefined {
     if (this.#state === 'closed') return new Problem('draining');
     if (this.#state === 'lost') return new Problem('log_unavailable');
+    if (this.#options.overdue?.() === true)
+      return new Problem('log_unavailable', {
+        retryAfter: 1,
+        cause: new Error('what was taken cannot be published: the disk may be full, or the store away'),
+      });
     if (this.#queue.length >= this.#limits.queue || this.#edge.bytes > this.#limits.unpublishedBytes)
       return new Problem('log_unavailable', {
         retryAfter: 1,
