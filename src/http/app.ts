@@ -1,7 +1,6 @@
 // App: the routes of the certificate API; each handler parses, walks the line, and answers.
 
 import { Hono, type MiddlewareHandler } from 'hono';
-import { routePath } from 'hono/route';
 import { rateLimitHeaders } from '../admission/rate-limit-headers.ts';
 import type { Caller } from '../caller.ts';
 import type { Authority } from '../certificate/authority.ts';
@@ -10,6 +9,7 @@ import type { Clock } from '../clock.ts';
 import type { IssuerListing } from '../config/settings.ts';
 import { type IssuanceRequest, issue, type Line } from '../issuance.ts';
 import { Problem } from '../problem.ts';
+import { type Answer, routeOf } from './answer.ts';
 import { readText } from './body.ts';
 import type { PemChain } from './ca-information.ts';
 import * as information from './ca-information.ts';
@@ -38,17 +38,6 @@ export interface Door {
   onBug?(cause: unknown, caller?: Caller): void;
   /** Told of everything that ended as 503; the cause says which part of ours failed, and how. */
   onUnavailable?(problem: Problem, caller?: Caller): void;
-}
-
-/** What a runtime hears of a request that was answered. */
-export interface Answer {
-  /** Lower-case, and a client's text like any of HTTP's tokens. */
-  readonly method: string;
-  readonly status: number;
-  readonly milliseconds: number;
-  readonly caller: Caller;
-  /** The pattern of the route that answered, never the path that the client wrote; '' where there is none. */
-  route(): string;
 }
 
 /** What a runtime hears of a gRPC call. */
@@ -178,9 +167,6 @@ function json(body: string, status = 200): Response {
   return new Response(body, { status, headers: JSON_TYPE });
 }
 
-/** Where no route matched, the middleware's own did. */
-const EVERYTHING = '/*';
-
 function observe(door: Door, callers: WeakMap<Request, Caller>): MiddlewareHandler {
   return async (c, next) => {
     const started = performance.now();
@@ -192,7 +178,7 @@ function observe(door: Door, callers: WeakMap<Request, Caller>): MiddlewareHandl
       status: c.res.status,
       milliseconds: performance.now() - started,
       caller,
-      route: () => (routePath(c) === EVERYTHING ? '' : routePath(c)),
+      route: () => routeOf(c),
     });
   };
 }

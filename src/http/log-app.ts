@@ -1,8 +1,10 @@
 // Log app: the routes of an instance that is a log and nothing else.
 
 import { Hono, type MiddlewareHandler } from 'hono';
+import type { Caller } from '../caller.ts';
 import { describeLog, type LogIdentity } from '../log/description.ts';
 import { Problem } from '../problem.ts';
+import { type Answer, routeOf } from './answer.ts';
 import { cors } from './cors.ts';
 import { type ErrorDetail, failureResponse, problemOf } from './failure.ts';
 import type { Unreadiness } from './health.ts';
@@ -17,8 +19,10 @@ export interface LogAppDoor {
   readonly prefix: string;
   readiness(): readonly Unreadiness[];
   readonly errors: ErrorDetail;
-  /** Told of every answer; `method` is lower-case. */
-  onAnswer(method: string, status: number, milliseconds: number): void;
+  /** As Door.callerOf. */
+  callerOf?(request: Request, environment: unknown): Caller;
+  /** Told of every answer. */
+  onAnswer(answer: Answer): void;
   /** Told of everything that ended as 500. */
   onBug(cause: unknown): void;
 }
@@ -48,7 +52,16 @@ export function createLogApp(door: LogAppDoor): Hono {
 function observe(door: LogAppDoor): MiddlewareHandler {
   return async (c, next) => {
     const started = performance.now();
+    const caller = door.callerOf?.(c.req.raw, c.env) ?? {};
     await next();
-    door.onAnswer(c.req.method.toLowerCase(), c.res.status, performance.now() - started);
+    const { requestId } = caller;
+    if (requestId !== undefined) c.res.headers.set('x-request-id', requestId);
+    door.onAnswer({
+      method: c.req.method.toLowerCase(),
+      status: c.res.status,
+      milliseconds: performance.now() - started,
+      caller,
+      route: () => routeOf(c),
+    });
   };
 }

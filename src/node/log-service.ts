@@ -22,8 +22,9 @@ import { createRegistry } from './metrics.ts';
 import { sha256 } from './native-digest.ts';
 import { nativeRandom as random } from './native-random.ts';
 import { nativeVerifier as verifier } from './native-verifier.ts';
-import { connectionOf } from './node-caller.ts';
+import { callerReader, connectionOf } from './node-caller.ts';
 import { type LoadSettings, Reload, type ReloadCause } from './reload.ts';
+import { requestLogOf } from './request-log.ts';
 import { metricsHandler, reachable, schemeOf, urlOf } from './service.ts';
 import { signerMetrics } from './signer-metrics.ts';
 import { hasShownCertificate } from './tls-identity.ts';
@@ -88,6 +89,7 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
   if (log.onOpened === undefined) await resubmissions.recall(log.reader);
   else log.onOpened(() => resubmissions.recall(log.reader));
   const metrics = metricsOf(registry);
+  const requestLog = requestLogOf(logger);
   let draining = false;
   const prefix = `${publicUrl}${LOG_PATH}/`;
   const { errors } = settings;
@@ -115,7 +117,11 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
       ...(log.ready ? [] : [{ component: 'log', reason: 'the log cannot be written' } as const]),
     ],
     errors,
-    onAnswer: metrics.onAnswer,
+    callerOf: callerReader(settings).ofRequest,
+    onAnswer(answer) {
+      metrics.onAnswer(answer);
+      requestLog?.answered(answer);
+    },
     onBug,
   });
   answer = app.fetch;
@@ -196,7 +202,7 @@ function metricsOf(registry: Registry): LogMetrics & Pick<LogAppDoor, 'onAnswer'
   });
   return {
     ...submissionMetrics(registry),
-    onAnswer(method, status) {
+    onAnswer({ method, status }) {
       requests.inc({ code: String(status), method: METHODS.has(method) ? method : 'other' });
     },
   };

@@ -20,6 +20,7 @@ import { IssuerKeys } from '../token/issuer-keys.ts';
 import { isFrozen, trustOf } from '../trust-in-force.ts';
 import { VERSION } from '../version.ts';
 import { type FailureNote, openAdmission, type SharedAdmission } from './admission.ts';
+import { asOne } from './as-one.ts';
 import { originOf } from './builtin-log.ts';
 import { caMetrics } from './ca-metrics.ts';
 import { caAt, existingCa, firstLine } from './existing-ca.ts';
@@ -40,6 +41,7 @@ import { openOversight } from './oversight.ts';
 import { type LoadSettings, Reload, type ReloadCause } from './reload.ts';
 import { idsIn, requestLogOf } from './request-log.ts';
 import { Rotation } from './rotation.ts';
+
 import { signerMetrics } from './signer-metrics.ts';
 import { tracedAnswer, tracedCall } from './tracing.ts';
 import { openTransparency, type Transparency } from './transparency.ts';
@@ -218,6 +220,7 @@ export async function openMayfly(
   opened.defer(() => rotation.close());
   const onBug: Door['onBug'] = (cause, caller = {}) =>
     logger.error({ ...idsIn(caller), err: cause }, 'answered with 500');
+  const signer = asOne(() => signerReadiness(inUse.authority)); // a crowd of probes costs one signature
   let draining = false;
   const door: Door = {
     line: () => inForce.line,
@@ -225,7 +228,9 @@ export async function openMayfly(
     chains: () => pemOf([...rotation.instance.trusted.authorities, ...inForce.also.authorities]),
     readiness: async () => [
       ...(draining ? [{ component: 'draining', reason: 'the server is shutting down' } as const] : []),
-      ...(await readinessOf(inUse.authority, builtin)),
+      ...logReadiness(builtin),
+      ...authorityReadiness(inUse.authority, clock.now()),
+      ...(await signer()),
       ...((await sequencer?.readiness()) ?? []),
     ],
     callerOf: callers.ofRequest,
@@ -303,13 +308,8 @@ function withoutReads(log: Log): Transparency {
   return { log, builtin: undefined, external: [], renewal: () => () => {} };
 }
 
-async function readinessOf(
-  authority: Authority,
-  builtin: Pick<OpenLog, 'ready'> | undefined,
-): Promise<Unreadiness[]> {
-  const log =
-    builtin?.ready === false ? [{ component: 'log', reason: 'the log cannot be written' } as const] : [];
-  return [...log, ...authorityReadiness(authority, clock.now()), ...(await signerReadiness(authority))];
+function logReadiness(builtin: Pick<OpenLog, 'ready'> | undefined): readonly Unreadiness[] {
+  return builtin?.ready === false ? [{ component: 'log', reason: 'the log cannot be written' }] : [];
 }
 
 async function instanceOf(

@@ -2,7 +2,8 @@
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Observer, Trail } from '../audit.ts';
-import type { Answer, CallObserver } from '../http/app.ts';
+import type { Answer } from '../http/answer.ts';
+import type { CallObserver } from '../http/app.ts';
 import { problemOf } from '../http/failure.ts';
 import type { Issuer } from '../token/issuer.ts';
 import { grpcMetrics } from './grpc-metrics.ts';

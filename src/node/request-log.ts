@@ -1,7 +1,8 @@
 // Request log: a line for each request, at level debug; what was decided about a certificate is in the audit lines.
 
 import type { Caller } from '../caller.ts';
-import type { Answer, CallObserver } from '../http/app.ts';
+import type { Answer } from '../http/answer.ts';
+import type { CallObserver } from '../http/app.ts';
 import type { Logger } from './logger.ts';
 
 export interface RequestLog {

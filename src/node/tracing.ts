@@ -1,6 +1,7 @@
 // Tracing: the traces of an instance's requests, and what a request is called in them.
 
-import type { Answer, GrpcMethod } from '../http/app.ts';
+import type { Answer } from '../http/answer.ts';
+import type { GrpcMethod } from '../http/app.ts';
 import type { Trace, TracedRequest } from '../trace.ts';
 
 export interface RequestTrace extends Trace {

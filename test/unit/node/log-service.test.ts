@@ -196,7 +196,11 @@ describe('roles', () => {
     const { root } = await newAuthority();
     const { url } = await startLog({ logRoots: root });
     expect(await send(url, '/healthz')).toMatchObject({ status: 200, json: { status: 'SERVING' } });
-    expect(await send(url, '/readyz')).toMatchObject({ status: 200, json: { status: 'READY' } });
+    expect(await send(url, '/readyz', { headers: { 'x-request-id': 'one' } })).toMatchObject({
+      status: 200,
+      json: { status: 'READY' },
+      headers: { 'x-request-id': 'one' },
+    });
     for (const path of ['/', '/api/v2/trustBundle', '/ct/v1/get-sth'])
       expect(await send(url, path)).toMatchObject({ status: 404, json: { code: 5 } });
   });

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
+import { asOne } from '../../../src/node/as-one.ts';
 import { send } from '../../fakes/client.ts';
 import { entryOf, startInstance } from '../../fakes/instance.ts';
 import { startIssuer } from '../../fakes/issuer.ts';
@@ -53,6 +54,21 @@ it('draining makes it unready, and it still lives and answers', async () => {
   });
   expect((await send(instance.url, '/healthz')).status).toBe(200);
   await closing;
+});
+
+it('probes that come together try the key once', async () => {
+  let asked = 0;
+  const slow = Promise.withResolvers<number>();
+  const probe = asOne(() => {
+    asked += 1;
+    return slow.promise;
+  });
+  const probes = [probe(), probe(), probe()];
+  slow.resolve(7);
+  expect(await Promise.all(probes)).toEqual([7, 7, 7]);
+  expect(asked).toBe(1);
+  expect(await probe()).toBe(7);
+  expect(asked).toBe(2);
 });
 
 /** Linux can take a running process the right to let files grow. */
