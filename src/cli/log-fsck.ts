@@ -6,18 +6,22 @@ import { Command, InvalidArgumentError } from 'commander';
 import { base64 } from '../encoding/bytes.ts';
 import { parsePublicKey } from '../key/public-key.ts';
 import type { FsckReport } from '../log/fsck.ts';
-import { logFolderOf } from '../node/builtin-log.ts';
+import { bucketOf, logFolderOf } from '../node/builtin-log.ts';
 import { systemDisk } from '../node/disk.ts';
 import { type FolderFsckOptions, fsckDisk, fsckFolder } from '../node/file-fsck.ts';
 import { FolderInUse } from '../node/file-lock.ts';
 import { partOf } from '../node/generations.ts';
+import { fsckBucket } from '../node/s3-fsck.ts';
 import { readKey } from './log-access.ts';
 import { findingLines } from './log-findings.ts';
 import { type KeyFlags, logKeysOf, logPartOf } from './log-keys.ts';
+import { loadSettings } from './options.ts';
 import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
 import { ProgressLine } from './progress.ts';
 
-interface FsckFlags extends JsonFlag, KeyFlags {
+interface FsckFlags extends JsonFlag, Omit<KeyFlags, 'data'> {
+  config?: string;
+  data?: string;
   log?: number;
   key?: string;
 }
@@ -25,7 +29,11 @@ interface FsckFlags extends JsonFlag, KeyFlags {
 export function fsckCommand(): Command {
   const command = new Command('fsck')
     .description('recompute all that is stored of a log; changes nothing')
-    .option('--data <dir>', 'folder of keys and log', './mayfly-data')
+    .option(
+      '--config <file>',
+      'configuration file that names the bucket or the folder (default: ./mayfly.yaml, unless --data is given)',
+    )
+    .option('--data <dir>', 'folder of keys and log (default: ./mayfly-data)')
     .option(
       '--log <number>',
       'an earlier log: 1 is the first (default: the one that takes entries)',
@@ -44,19 +52,25 @@ function logNumber(text: string): number {
 }
 
 async function check(flags: FsckFlags): Promise<Outcome> {
-  const part = flags.log === undefined ? await logPartOf(flags.data) : partOf('log', flags.log);
-  const folder = logFolderOf(flags.data, part);
-  if (!existsSync(folder))
+  const configured = flags.config !== undefined || flags.data === undefined;
+  const { config } = flags;
+  const settings = configured ? loadSettings(config === undefined ? {} : { config }).settings : undefined;
+  const data = flags.data ?? settings?.data ?? '';
+  const log = settings?.log;
+  const s3 = log?.kind === 'builtin' && flags.log === undefined ? log.s3 : undefined;
+  const part = flags.log === undefined ? await logPartOf(data) : partOf('log', flags.log);
+  const folder = logFolderOf(data, part);
+  if (s3 === undefined && !existsSync(folder))
     throw new Error(
-      `there is no log in ${flags.data}; one that is kept in a bucket is checked with: mayfly log verify URL`,
+      `there is no log in ${data}; one that is kept in a bucket is checked with --config, and any from outside with: mayfly log verify URL`,
     );
   const progress = new ProgressLine('entries checked');
-  const keys = flags.key === undefined ? await logKeysOf(flags, part) : undefined;
+  const keys = flags.key === undefined ? await logKeysOf({ ...flags, data }, part) : undefined;
   const publicKey = keys?.log ?? parsePublicKey(readKey(flags.key ?? ''));
-  const options = { folder, publicKey, noteKey: keys?.note, submissions: true, onProgress: progress.tell };
+  const options = { publicKey, noteKey: keys?.note, submissions: true, onProgress: progress.tell };
   let report: FsckReport;
   try {
-    report = await run(options);
+    report = s3 === undefined ? await run({ ...options, folder }) : await fsckBucket(bucketOf(s3), options);
   } catch (failure) {
     if (!(failure instanceof FolderInUse)) throw failure;
     throw new Error(

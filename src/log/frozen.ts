@@ -1,19 +1,19 @@
 // Frozen log: one that takes no more entries: its final tree, served for as long as its SCTs are checked, and without its keys.
 
 import * as z from 'zod';
-import { type Bytes, base64, fromBase64, fromUtf8, utf8 } from '../encoding/bytes.ts';
+import { base64, fromBase64, fromUtf8, utf8 } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
 import { type SignedTreeHead, treeHeadOf } from './checkpoint.ts';
 import type { LogIdentity } from './description.ts';
-import { beginningOf } from './entry.ts';
 import { Indexer } from './indexer.ts';
 import { LogDamage } from './journal.ts';
+import { edgeOf, lastTiles } from './last-tiles.ts';
 import type { LeafIndex } from './leaf-index.ts';
 import { HASH_SIZE } from './merkle.ts';
 import { parseNote } from './note.ts';
 import type { ObjectStore } from './object-store.ts';
-import { type EdgeSource, Reader } from './reader.ts';
-import { hashesAt, MAX_LEVEL, TILE_WIDTH, type TileAddress, tilePath } from './tile.ts';
+import { Reader } from './reader.ts';
+import { TILE_WIDTH, tilePath } from './tile.ts';
 
 export interface FrozenLog {
   readonly reader: Reader;
@@ -78,19 +78,6 @@ export async function freeze(
   await guard.replace(FINAL_KEY, utf8(`${JSON.stringify(final)}\n`));
 }
 
-/** The partial tiles at the right edge of a tree. */
-function lastTiles(size: number): readonly TileAddress[] {
-  const out: TileAddress[] = [];
-  for (let level = 0; level <= MAX_LEVEL; level++) {
-    const count = hashesAt(level, size);
-    const [index, width] = [Math.floor(count / TILE_WIDTH), count % TILE_WIDTH];
-    if (width === 0) continue;
-    if (level === 0) out.push({ level: 'data', index, width });
-    out.push({ level, index, width });
-  }
-  return out;
-}
-
 /** Throws a LogDamage when what is stored is not the log that was frozen. */
 export async function openFrozenLog({ sha256, store, guard, leafIndex }: FrozenParts): Promise<FrozenLog> {
   const final = await readFinal(guard);
@@ -122,21 +109,4 @@ export async function openFrozenLog({ sha256, store, guard, leafIndex }: FrozenP
   });
   await indexer.follow(final.size);
   return { reader, treeHead, close: () => leafIndex.close() };
-}
-
-/** The last tiles in memory; what is asked of them begins where they begin. */
-async function edgeOf(store: ObjectStore, size: number): Promise<EdgeSource['edge']> {
-  const tiles = new Map<number | 'data', TileAddress & { readonly bytes: Bytes }>();
-  for (const address of lastTiles(size)) {
-    const bytes = await store.get(tilePath(address));
-    if (bytes === undefined) throw new LogDamage(`${tilePath(address)} is missing`);
-    tiles.set(address.level, { ...address, bytes });
-  }
-  const cut = (level: number | 'data', from: number, to: number): Bytes | undefined => {
-    const tile = tiles.get(level);
-    const first = tile === undefined ? 0 : tile.index * TILE_WIDTH;
-    if (tile === undefined || from !== first || to > first + tile.width) return undefined;
-    return beginningOf(tile.bytes, { level, width: to - from });
-  };
-  return { hashes: cut, data: (from, to) => cut('data', from, to) };
 }

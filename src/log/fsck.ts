@@ -1,12 +1,13 @@
 // Fsck: recomputes a log from what is stored of it, and says what is wrong and where; writes nothing.
 
-import { type Bytes, equal, hex } from '../encoding/bytes.ts';
+import { type Bytes, concat, equal, hex } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
 import { readBatch, type StoredBatch } from './batch.ts';
 import { beginningOf, merkleTreeLeaf, readDataTile, type TileLeaf } from './entry.ts';
 import { issuerPath } from './issuers.ts';
+import { lastTiles } from './last-tiles.ts';
 import { EMPTY, type Frontier, grow, HASH_SIZE, leafHash, rootOf, type TreeHead } from './merkle.ts';
-import { hashesAt, TILE_HEIGHT, TILE_WIDTH, type TileAddress, tilePath } from './tile.ts';
+import { hashesAt, TILE_HEIGHT, TILE_WIDTH, type TileAddress, tileExists, tilePath } from './tile.ts';
 
 /** What there is of a log. */
 export interface StoredLog {
@@ -16,6 +17,8 @@ export interface StoredLog {
   readonly heads: readonly (TreeHead & { readonly where: string })[];
   /** The journal's records in order: it holds what full tiles do not. Undefined for a log seen from outside. */
   readonly journal: AsyncIterable<Bytes> | undefined;
+  /** The partial tiles that are stored beside the journal; undefined for a log that stores none. */
+  readonly lastTiles?: Iterable<TileAddress> | undefined;
 }
 
 export interface Finding {
@@ -53,6 +56,9 @@ class Examination {
   readonly #issuers = new Set<string>();
   /** Hashes that have completed at each level since that level's last full tile. */
   readonly #levels: Bytes[][] = [];
+  /** Entries in full tiles; what the journal adds to them is in `#levels` and here. */
+  #tiled = 0;
+  readonly #edge: Uint8Array[] = [];
   #frontier: Frontier = EMPTY;
   readonly #headsSeen = new Set<string>();
 
@@ -75,7 +81,11 @@ class Examination {
       this.#onProgress(this.#frontier.size);
     }
     if (journal === undefined) await this.#partialTiles();
-    else await this.#journal(journal);
+    else {
+      this.#tiled = size;
+      await this.#journal(journal);
+      await this.#lastTiles();
+    }
     for (const { where, size: promised } of heads)
       if (!this.#headsSeen.has(where))
         this.#find(where, `it covers ${promised} entries; only ${this.#frontier.size} were found`);
@@ -184,12 +194,7 @@ class Examination {
     const exact = await this.#log.get(tilePath(address));
     if (exact !== undefined || address.width === TILE_WIDTH) return exact;
     const full = await this.#log.get(tilePath({ ...address, width: TILE_WIDTH }));
-    try {
-      return full && beginningOf(full, address);
-    } catch (error) {
-      if (error instanceof RangeError) return full;
-      throw error;
-    }
+    return full && (beginningOrNone(full, address) ?? full);
   }
 
   /** The tiles above level 0 that are full by now. */
@@ -247,9 +252,50 @@ class Examination {
     const fresh = entries.slice(size - first);
     for (const [i, { entry }] of fresh.entries()) await this.#entry('journal', size + i, entry);
     this.#grow(fresh.map(({ hashInput }) => this.#sha256(hashInput)));
+    if (this.#log.lastTiles !== undefined) this.#edge.push(...fresh.map(({ tileLeaf }) => tileLeaf));
     if (after.size >= size && !equal(rootOf(this.#sha256, this.#frontier), after.root))
       this.#find('journal', `the record at index ${first} gives another root over ${after.size} entries`);
     this.#onProgress(this.#frontier.size);
     return true;
+  }
+
+  /** Those that are stored hold what the log does, and those that the heads imply are there. */
+  async #lastTiles(): Promise<void> {
+    const { lastTiles: stored, heads } = this.#log;
+    if (stored === undefined) return;
+    for (const address of stored) {
+      const path = tilePath(address);
+      const found = await this.#log.get(path);
+      // It may have been removed since it was listed, as its full tile stands.
+      if (found === undefined) continue;
+      const expected = tileExists(address, this.#frontier.size) ? await this.#expected(address) : undefined;
+      if (expected === undefined)
+        this.#find(path, `a tree of ${this.#frontier.size} entries does not hold it`);
+      else if (!equal(found, expected)) this.#find(path, 'is not the beginning of its tile');
+    }
+    for (const address of heads.flatMap(({ size }) => lastTiles(size)))
+      if ((await this.#tile(address)) === undefined) this.#find(tilePath(address), 'is missing');
+  }
+
+  async #expected(address: TileAddress): Promise<Bytes | undefined> {
+    const { level, index, width } = address;
+    const tiled = hashesAt(level === 'data' ? 0 : level, this.#tiled);
+    const from = index * TILE_WIDTH;
+    if (from + TILE_WIDTH <= tiled) {
+      const full = await this.#log.get(tilePath({ ...address, width: TILE_WIDTH }));
+      return full === undefined ? undefined : (beginningOrNone(full, address) ?? new Uint8Array());
+    }
+    const run: readonly Uint8Array[] = level === 'data' ? this.#edge : (this.#levels[level] ?? []);
+    const at = from - (tiled - (tiled % TILE_WIDTH));
+    return concat(...run.slice(at, at + width));
+  }
+}
+
+function beginningOrNone(tile: Bytes, address: TileAddress): Bytes | undefined {
+  try {
+    return beginningOf(tile, address);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
   }
 }

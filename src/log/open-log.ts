@@ -8,6 +8,7 @@ import { logIdOf } from './checkpoint.ts';
 import { Indexer } from './indexer.ts';
 import { Issuers } from './issuers.ts';
 import { type Journal, LogDamage } from './journal.ts';
+import type { LastTiles } from './last-tiles.ts';
 import type { LeafIndex } from './leaf-index.ts';
 import type { Log } from './log.ts';
 import { HASH_SIZE } from './merkle.ts';
@@ -54,6 +55,8 @@ export interface LogParts {
   readonly leafIndex: LeafIndex;
   /** Where partial tiles are remembered, for stores in which reading hundreds of objects takes long. */
   readonly remembered?: ObjectStore | undefined;
+  /** Where partial tiles are shown to the public, for stores that are read without this process. */
+  readonly lastTiles?: LastTiles | undefined;
 }
 
 export interface OpenLog {
@@ -79,7 +82,7 @@ export interface RunningLog extends OpenLog {
 /** Founds a log, or recovers it. Throws a LogDamage when what is stored contradicts itself, the key, or what was published. */
 export async function openLog(options: LogOptions, parts: LogParts): Promise<RunningLog> {
   const { signer, cosigner, clock, onError = () => undefined } = options;
-  const { sha256, schedule, journal, store, guard, leafIndex, remembered } = parts;
+  const { sha256, schedule, journal, store, guard, leafIndex, remembered, lastTiles } = parts;
   if (!isLogAlgorithm(signer.algorithm))
     throw new TypeError('a log key is P-256 or RSA (RFC 6962 section 2.1.4)');
   if (cosigner !== undefined && cosigner.algorithm !== 'ed25519')
@@ -120,6 +123,7 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Run
       store,
       guard,
       remembered,
+      lastTiles,
       onError,
       take: witnesses && ((publication) => witnesses.take(publication, witnessed)),
       index: (size) => indexer.follow(size),

@@ -2,16 +2,24 @@
 // not read hundreds of tiles; the tree that is rebuilt from them is held against what was published all the same.
 
 import { type Bytes, concat } from '../encoding/bytes.ts';
+import type { Sha256 } from '../encoding/digest.ts';
 import { TlsReader, uint } from '../encoding/tls.ts';
 import type { Edge } from './edge.ts';
-import { HASH_SIZE } from './merkle.ts';
+import { type Frontier, grow, HASH_SIZE } from './merkle.ts';
 import type { ObjectStore } from './object-store.ts';
 import { hashesAt, MAX_LEVEL, TILE_WIDTH } from './tile.ts';
 
-/** By level; level 0 is always empty, as the size is a multiple of 256. */
+/** Hashes by level. Of those remembered, level 0 is always empty, as the size is a multiple of 256. */
 export type PartialTiles = readonly (readonly Bytes[])[];
 
 const KEY = 'partial-tiles';
+
+/** The frontier of a tree whose partial tiles are `levels`. */
+export function frontierOf(sha256: Sha256, size: number, levels: PartialTiles): Frontier {
+  const nodes: Bytes[] = [];
+  for (const hashes of levels.toReversed()) nodes.push(...grow(sha256, { size: 0, nodes: [] }, hashes).nodes);
+  return { size, nodes };
+}
 
 /** Undefined where none are remembered for this size. */
 export async function readPartialTiles(store: ObjectStore, size: number): Promise<PartialTiles | undefined> {

@@ -14,7 +14,7 @@ export interface Published extends TreeHead {
 const KEY = 'published';
 
 /** Undefined when the log has never published. */
-export async function readPublished(store: ObjectStore): Promise<Published | undefined> {
+export async function readPublished(store: Pick<ObjectStore, 'get'>): Promise<Published | undefined> {
   const bytes = await store.get(KEY);
   if (bytes === undefined) return undefined;
   const [size, root, timestamp, end] = fromUtf8(bytes).split('\n');

@@ -6,6 +6,7 @@ import type { Sha256 } from '../encoding/digest.ts';
 import { type CheckpointKeys, type SignedTreeHead, signCheckpoint } from './checkpoint.ts';
 import type { Edge } from './edge.ts';
 import { LogDamage } from './journal.ts';
+import type { LastTiles } from './last-tiles.ts';
 import type { ObjectStore } from './object-store.ts';
 import { writePartialTiles } from './partial-tiles.ts';
 import { type Published, writePublished } from './published.ts';
@@ -32,6 +33,8 @@ export interface PublisherOptions {
   readonly onError: (error: unknown) => void;
   /** Where partial tiles are remembered for the next opening, if anywhere. */
   readonly remembered?: ObjectStore | undefined;
+  /** Where partial tiles are shown to the public, if not only by this process; closed with the publisher. */
+  readonly lastTiles?: LastTiles | undefined;
   /**
    * Told of each checkpoint that was signed. Where it takes one, `show` brings that or a later one before the public;
    * otherwise it is shown at once.
@@ -149,6 +152,7 @@ export class Publisher {
       this.#options.onError(error);
     }
     await this.#showing.catch(() => undefined);
+    await this.#options.lastTiles?.close();
     for (const { reject } of this.#waiters.splice(0)) reject(new Error('the log was closed'));
   }
 
@@ -166,7 +170,7 @@ export class Publisher {
   }
 
   async #publish(): Promise<void> {
-    const { sha256, clock, keys, guard, remembered } = this.#options;
+    const { sha256, clock, keys, guard, remembered, lastTiles } = this.#options;
     const { head, edge } = this.#source;
     const last = this.#last;
     if (
@@ -177,6 +181,7 @@ export class Publisher {
         `a tree of ${head.size} entries cannot follow the one of ${last.size} that was published`,
       );
     await this.#writeTiles(edge, last?.size ?? 0, head.size);
+    await lastTiles?.show(edge, head.size);
     const tiled = head.size - (head.size % TILE_WIDTH);
     if (remembered !== undefined && tiled > (last?.size ?? 0))
       await writePartialTiles(remembered, tiled, edge);

@@ -7,7 +7,7 @@ import { Edge, type LevelHash } from './edge.ts';
 import { type Journal, LogDamage } from './journal.ts';
 import { type Frontier, grow, HASH_SIZE, rootOf, type TreeHead } from './merkle.ts';
 import type { ObjectStore } from './object-store.ts';
-import { readPartialTiles } from './partial-tiles.ts';
+import { frontierOf, readPartialTiles } from './partial-tiles.ts';
 import type { Published } from './published.ts';
 import { hashesAt, MAX_LEVEL, subtreeHash, TILE_HEIGHT, TILE_WIDTH, tilePath } from './tile.ts';
 
@@ -42,13 +42,6 @@ async function partialTiles(sha256: Sha256, store: ObjectStore, size: number): P
     levels.push(hashes);
   }
   return levels;
-}
-
-/** The frontier of a tree whose partial tiles are `levels`. */
-function frontierOf(sha256: Sha256, size: number, levels: readonly (readonly Bytes[])[]): Frontier {
-  const nodes: Bytes[] = [];
-  for (const hashes of levels.toReversed()) nodes.push(...grow(sha256, { size: 0, nodes: [] }, hashes).nodes);
-  return { size, nodes };
 }
 
 /**

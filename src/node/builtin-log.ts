@@ -14,7 +14,7 @@ import { GENERATIONS_FILE, numberOf } from './generations.ts';
 import { type LogInstance, type LogKeys, partOf } from './log-instance.ts';
 import { logErrors, treeMetrics } from './log-metrics.ts';
 import type { Logger } from './logger.ts';
-import { openS3Log } from './s3-log.ts';
+import { openS3Log, type S3LogOptions } from './s3-log.ts';
 import type { ObserveSigner } from './signer-metrics.ts';
 import { witnessesOf } from './witnesses.ts';
 
@@ -91,10 +91,9 @@ async function openWherever(
   const { folder } = instance;
   if (s3 !== undefined) {
     if (number > 1) throw new Error('a log in a bucket cannot be followed by another yet');
-    const { endpoint, bucket, region, prefix } = s3;
     return openS3Log({
       ...options,
-      bucket: { endpoint, bucket, region, prefix, credentials: credentialsOf(s3) },
+      bucket: bucketOf(s3),
       folder: folder === undefined ? undefined : join(folder, 'log'),
     });
   }
@@ -107,7 +106,12 @@ async function openWherever(
   return openFileLog({ ...options, folder: tree });
 }
 
-/** Throws an Error with a sentence when there are none. */
+/** Throws an Error with a sentence when there are no credentials. */
+export function bucketOf(s3: S3Settings): S3LogOptions['bucket'] {
+  const { endpoint, bucket, region, prefix } = s3;
+  return { endpoint, bucket, region, prefix, credentials: credentialsOf(s3) };
+}
+
 function credentialsOf({ accessKeyId, secretAccessKey }: S3Settings): Credentials {
   const id = accessKeyId ?? process.env['AWS_ACCESS_KEY_ID'];
   const secret = secretAccessKey ?? process.env['AWS_SECRET_ACCESS_KEY'];

@@ -1,30 +1,16 @@
-// File fsck: fsck of a log's folder, from inside: tiles, issuers, checkpoint, journal, and what was published.
+// File fsck: fsck of a log that lies in a folder.
 
-import { type Bytes, base64, equal, utf8 } from '../encoding/bytes.ts';
-import type { PublicKey } from '../key/public-key.ts';
-import { ed25519Key, verifyCheckpoint } from '../log/checkpoint.ts';
-import { EntryExaminer } from '../log/entry-examiner.ts';
-import { type Finding, type FsckReport, fsck, type StoredLog } from '../log/fsck.ts';
-import { issuerPath } from '../log/issuers.ts';
-import { LogDamage } from '../log/journal.ts';
-import { ED25519_NOTE, noteKeyId, parseNote } from '../log/note.ts';
-import { type Published, readPublished } from '../log/published.ts';
+import type { Bytes } from '../encoding/bytes.ts';
+import type { FsckReport } from '../log/fsck.ts';
 import { type Disk, systemDisk } from './disk.ts';
 import { lockFolder } from './file-lock.ts';
 import { readSegments } from './file-segment.ts';
 import { FileStore } from './file-store.ts';
 import { sha256 } from './native-digest.ts';
-import { nativeVerifier } from './native-verifier.ts';
+import { fsckStorage, type StorageFsckOptions } from './storage-fsck.ts';
 
-export interface FolderFsckOptions {
+export interface FolderFsckOptions extends StorageFsckOptions {
   readonly folder: string;
-  /** The log's. */
-  readonly publicKey: PublicKey;
-  /** Of the second signature on checkpoints, where it is known. */
-  readonly noteKey?: PublicKey | undefined;
-  /** Whether precertificates and chains are held against the entries, too. */
-  readonly submissions?: boolean | undefined;
-  readonly onProgress?: (entries: number) => void;
 }
 
 /** Throws a FolderInUse while a process has the log open. Changes nothing. */
@@ -42,86 +28,21 @@ export async function fsckFolder({ folder, ...options }: FolderFsckOptions): Pro
   }
 }
 
-export interface DiskFsckOptions extends Omit<FolderFsckOptions, 'folder'> {
+export interface DiskFsckOptions extends StorageFsckOptions {
   readonly guard: string;
   readonly store: string;
   readonly journal: string;
 }
 
-export async function fsckDisk(disk: Disk, options: DiskFsckOptions): Promise<FsckReport> {
-  const store = new FileStore(options.store, disk, 0o644);
-  const findings: Finding[] = [];
-  const heads: StoredLog['heads'][number][] = [];
-  const published = await publishedHead(new FileStore(options.guard, disk, 0o600), findings);
-  if (published !== undefined) heads.push({ where: 'published', ...published });
-  const checkpoint = await store.get('checkpoint');
-  const head = checkpoint && (await verifyCheckpoint(nativeVerifier, sha256, options.publicKey, checkpoint));
-  if (checkpoint === undefined) findings.push({ where: 'checkpoint', what: 'is missing' });
-  else if (head === undefined)
-    findings.push({ where: 'checkpoint', what: 'is malformed, or is not signed by this log' });
-  else heads.push({ where: 'checkpoint', ...head });
-  if (head !== undefined && published !== undefined && head.size > published.size)
-    findings.push({ where: 'published', what: `is older than the checkpoint of ${head.size} entries` });
-
-  findings.push(
-    ...(await identityFindings(new FileStore(options.guard, disk, 0o600), options, head?.origin)),
+export function fsckDisk(disk: Disk, options: DiskFsckOptions): Promise<FsckReport> {
+  return fsckStorage(
+    {
+      guard: new FileStore(options.guard, disk, 0o600),
+      store: new FileStore(options.store, disk, 0o644),
+      journal: records(options.journal, disk),
+    },
+    options,
   );
-  if (head !== undefined && checkpoint !== undefined && !hasNoteSignature(checkpoint, head.origin, options))
-    findings.push({ where: 'checkpoint', what: 'its Ed25519 signature is missing or wrong' });
-
-  const log = { get: (path: string) => store.get(path), heads, journal: records(options.journal, disk) };
-  const { onProgress } = options;
-  const issuer = (fingerprint: Uint8Array): Promise<Bytes | undefined> => store.get(issuerPath(fingerprint));
-  const examiner = new EntryExaminer({ sha256, verifier: nativeVerifier, issuer });
-  const report = await fsck(log, {
-    sha256,
-    faultOf: options.submissions === true ? (entry) => examiner.faultOf(entry) : undefined,
-    ...(onProgress === undefined ? {} : { onProgress }),
-  });
-  return { ...report, findings: [...findings, ...report.findings] };
-}
-
-/** The record of who the log is has to be that of the key, and of the checkpoint. */
-async function identityFindings(
-  guard: FileStore,
-  { publicKey }: Pick<DiskFsckOptions, 'publicKey'>,
-  origin: string | undefined,
-): Promise<Finding[]> {
-  const stored = await guard.get('identity');
-  if (stored === undefined) return [{ where: 'identity', what: 'is missing' }];
-  const [name, logId, end] = Buffer.from(stored).toString('utf8').split('\n');
-  if (end !== '') return [{ where: 'identity', what: 'is malformed' }];
-  const out: Finding[] = [];
-  if (logId !== base64(sha256(publicKey.spki)))
-    out.push({ where: 'identity', what: 'is of a log with another key' });
-  if (origin !== undefined && name !== origin)
-    out.push({ where: 'identity', what: 'names another log than the checkpoint does' });
-  return out;
-}
-
-function hasNoteSignature(
-  checkpoint: Bytes,
-  origin: string,
-  { noteKey }: Pick<DiskFsckOptions, 'noteKey'>,
-): boolean {
-  if (noteKey === undefined) return true;
-  const keyId = noteKeyId(sha256, origin, ED25519_NOTE, ed25519Key(noteKey.spki));
-  const note = parseNote(checkpoint);
-  const line = note?.signatures.find((one) => one.name === origin && equal(one.keyId, keyId));
-  if (note === undefined || line === undefined) return false;
-  return nativeVerifier.verify(noteKey, undefined, utf8(note.text), line.signature) === true;
-}
-
-async function publishedHead(guard: FileStore, findings: Finding[]): Promise<Published | undefined> {
-  try {
-    const published = await readPublished(guard);
-    if (published === undefined) findings.push({ where: 'published', what: 'is missing' });
-    return published;
-  } catch (error) {
-    if (!(error instanceof LogDamage)) throw error;
-    findings.push({ where: 'published', what: error.message });
-    return undefined;
-  }
 }
 
 async function* records(folder: string, disk: Disk): AsyncIterable<Bytes> {

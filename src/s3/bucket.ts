@@ -105,6 +105,13 @@ export class Bucket {
     return answer.status === 200 ? { etag: etagOf(answer, key) } : 'refused';
   }
 
+  /** Resolves once there is no such object. Throws a BucketError, with status 403 where the credentials may not do it. */
+  async delete(key: string): Promise<void> {
+    await this.#settle('DELETE', key, {}, undefined, ({ status, code }) =>
+      status === 404 ? code !== 'NoSuchBucket' : status === 204 || status === 200,
+    );
+  }
+
   /** The objects whose keys begin with `start` and come after `after` in the order of bytes; keys without the prefix. */
   async *list(start: string, after?: string): AsyncIterable<Listed> {
     const { prefix } = this.#options;

@@ -7,12 +7,14 @@ import { LogDamage } from '../log/journal.ts';
 import type { LeafIndex } from '../log/leaf-index.ts';
 import type { Log } from '../log/log.ts';
 import { type LogOptions, type OpenLog, openLog, type RunningLog, settleOrigin } from '../log/open-log.ts';
-import { Reader } from '../log/reader.ts';
+import { type EdgeSource, Reader } from '../log/reader.ts';
 import type { Schedule } from '../log/schedule.ts';
 import { Problem } from '../problem.ts';
 import { type Bucket, BucketError } from './bucket.ts';
 import { BucketJournal } from './bucket-journal.ts';
 import { BucketStore } from './bucket-store.ts';
+import { Follower } from './follower.ts';
+import { LastTileObjects } from './last-tile-objects.ts';
 import { Lease } from './lease.ts';
 import { probeConditions } from './probe.ts';
 import { PUBLIC, PublicObjects } from './public-objects.ts';
@@ -53,6 +55,7 @@ export class LedLog implements OpenLog {
   readonly #options: LedLogOptions;
   readonly #parts: LedLogParts;
   readonly #lease: Lease;
+  readonly #follower: Follower;
   readonly #beat: number;
   readonly #tasks: (() => Promise<void>)[] = [];
   readonly #closing = Promise.withResolvers<void>();
@@ -77,23 +80,29 @@ export class LedLog implements OpenLog {
       },
     };
     const leading = (): RunningLog | undefined => this.#leading?.running;
+    const identity = { origin, publicKey: signer.publicKey, logId: logIdOf(sha256, signer.publicKey) };
+    const store = new PublicObjects(bucket);
+    this.#follower = new Follower({ sha256, identity, store, leafIndex });
+    const edge = (): EdgeSource['edge'] | undefined => (leading() ?? this.#follower.current)?.edge;
+    const follower = this.#follower;
     this.reader = new Reader({
       sha256,
-      identity: { origin, publicKey: signer.publicKey, logId: logIdOf(sha256, signer.publicKey) },
+      identity,
       source: {
         edge: {
-          data: (from, to) => leading()?.edge.data(from, to),
-          hashes: (level, from, to) => leading()?.edge.hashes(level, from, to),
+          data: (from, to) => edge()?.data(from, to),
+          hashes: (level, from, to) => edge()?.hashes(level, from, to),
         },
       },
       publisher: {
         get current() {
           const reader = leading()?.reader;
-          return reader?.opened === true ? reader.publication : undefined;
+          if (reader === undefined) return follower.current?.publication;
+          return reader.opened ? reader.publication : undefined;
         },
         published: (index) => leading()?.reader.published(index) ?? Promise.reject(this.#unavailable()),
       },
-      store: new PublicObjects(bucket),
+      store,
       leafIndex,
     });
   }
@@ -115,7 +124,7 @@ export class LedLog implements OpenLog {
         await log.#lease.release().catch(() => undefined);
         throw error;
       }
-    }
+    } else await log.#follow();
     log.#loop = log.#run();
     return log;
   }
@@ -156,13 +165,18 @@ export class LedLog implements OpenLog {
           await this.#serve(this.#leading);
           // The lease may still be its own.
           pause = this.#beat / 10;
-        }
+        } else await this.#follow();
       } catch (error) {
         this.#report(error);
         await this.#lease.release().catch(() => undefined);
       }
       if (!this.#closed) await this.#pause(pause);
     }
+  }
+
+  /** Sees what the leader has published. */
+  async #follow(): Promise<void> {
+    await this.#follower.look().catch((error: unknown) => this.#report(error));
   }
 
   /** Begins a term. Throws a Fenced when another process has taken the lease. */
@@ -226,9 +240,12 @@ export class LedLog implements OpenLog {
             close: () => Promise.resolve(),
           },
           remembered: guard,
+          lastTiles: new LastTileObjects({ bucket, store, term, onError: (error) => this.#report(error) }),
         },
       );
       this.#leading = { term, running, beating };
+      // After this term it may be older than what was served in it.
+      this.#follower.forget();
       return { published };
     } catch (error) {
       term.end('it could not begin');

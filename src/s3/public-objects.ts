@@ -10,7 +10,7 @@ export const PUBLIC = 'public/';
 /** Tiles of 8 KiB. A proof takes a handful of them, and those of the upper levels again and again. */
 const MOST = 512;
 
-const HASH_TILE = /^tile\/\d/;
+const FULL_HASH_TILE = /^tile\/\d[^.]*$/;
 
 export class PublicObjects implements Pick<ObjectStore, 'get'> {
   readonly #bucket: Bucket;
@@ -24,8 +24,7 @@ export class PublicObjects implements Pick<ObjectStore, 'get'> {
   async get(key: string): Promise<Bytes | undefined> {
     const known = this.#tiles.get(key);
     const bytes = known ?? (await this.#bucket.get(PUBLIC + key))?.bytes;
-    // Full tiles never change; no other objects below tile/ are asked for.
-    if (bytes !== undefined && HASH_TILE.test(key)) this.#keep(key, bytes);
+    if (bytes !== undefined && FULL_HASH_TILE.test(key)) this.#keep(key, bytes);
     return bytes;
   }
 

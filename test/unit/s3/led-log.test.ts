@@ -1,6 +1,6 @@
 // A log in a real bucket: what lies there, who may write it, and what an instance that waits says.
 
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseSettings } from '../../../src/config/settings.ts';
 import { silentLogger } from '../../../src/node/logger.ts';
@@ -32,7 +32,7 @@ describeWith('go', 'a log in a bucket', () => {
     };
   }
 
-  it('empties what full tiles hold and deletes nothing', async () => {
+  it('empties the records that full tiles hold and deletes none of them', async () => {
     const { rig, folder } = begin();
     const log = await rig.open();
     for (const count of [100, 100, 100]) {
@@ -113,7 +113,7 @@ describeWith('go', 'a log in a bucket', () => {
     await log.publish();
     const waiting = await rig.open();
     expect(waiting.ready).toBe(false);
-    expect(waiting.reader.opened).toBe(false);
+    expect(waiting.reader.size).toBe(5);
     expect(await rig.append(waiting, 2)).toBe(2);
     await expect(waiting.publish()).rejects.toMatchObject({ code: 'log_unavailable' });
 
@@ -151,6 +151,80 @@ describeWith('go', 'a log in a bucket', () => {
     await log.close();
   });
 
+  it('shows each published size in full, for those who read the bucket alone', async () => {
+    const { rig, folder } = begin();
+    const log = await rig.open();
+    const sizes = [3, 100, 255];
+    for (const [i, size] of sizes.entries()) {
+      await rig.append(log, size - (sizes[i - 1] ?? 0));
+      await log.publish();
+    }
+    const partials = (tile: string): number[] =>
+      existsSync(`${folder}public/tile/${tile}.p`)
+        ? readdirSync(`${folder}public/tile/${tile}.p`)
+            .map(Number)
+            .toSorted((a, b) => a - b)
+        : [];
+    for (const level of ['0', 'data']) {
+      // Each of them until there is the full one.
+      expect(partials(`${level}/000`)).toEqual(sizes);
+      expect(existsSync(`${folder}public/tile/${level}/000`)).toBe(false);
+      for (const width of sizes) {
+        const stored = readFileSync(`${folder}public/tile/${level}/000.p/${width}`);
+        const address = { level: level === 'data' ? level : Number(level), index: 0, width } as const;
+        expect(stored.equals((await log.reader.tile(address)) ?? new Uint8Array())).toBe(true);
+      }
+    }
+    await rig.append(log, 5);
+    await log.publish();
+    expect((await rig.check(log)).size).toBe(260);
+    await log.close();
+    for (const level of ['0', 'data']) {
+      expect(partials(`${level}/000`)).toEqual([]);
+      expect(existsSync(`${folder}public/tile/${level}/000`)).toBe(true);
+      expect(partials(`${level}/001`)).toEqual([4]);
+    }
+    expect(partials('1/000')).toEqual([1]);
+    expect(rig.errors).toEqual([]);
+  });
+
+  it('shows its readers what another process has published while it waits, and says nothing that is not borne out', async () => {
+    const { rig, folder } = begin();
+    const log = await rig.open();
+    await rig.append(log, 5);
+    await log.publish();
+    const waiting = await rig.open();
+    const seen = async (size: number): Promise<void> => {
+      while (waiting.reader.size < size) await new Promise((resolve) => setTimeout(resolve, 2));
+    };
+    for (const count of [1, 300, 206, 100]) {
+      await rig.append(log, count);
+      await log.publish();
+      await seen(log.size);
+      // All that it is asked is answered from the bucket; its tree is that of everything ever signed.
+      expect((await rig.check(waiting)).size).toBe(log.size);
+      expect(waiting.reader.checkpoint()).toEqual(log.reader.checkpoint());
+      const proof = await waiting.reader.inclusion(log.size - 1, log.size);
+      expect(proof).toEqual(await log.reader.inclusion(log.size - 1, log.size));
+      const tile = await waiting.reader.tile({ level: 0, index: 0, width: 1 });
+      while ((await waiting.reader.find(tile ?? new Uint8Array(), 1).catch(() => undefined)) !== 0)
+        await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+    expect(waiting.ready).toBe(false);
+    expect(rig.errors).toEqual([]);
+
+    // Bit rot in a tile that the checkpoint needs.
+    const path = `${folder}public/tile/0/002.p/${log.size - 512}`;
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.with(40, (bytes[40] ?? 0) ^ 1));
+    const misled = await rig.open();
+    expect(misled.reader.opened).toBe(false);
+    expect(rig.errors.map(String).join()).toContain('do not have the root of the checkpoint');
+    await misled.close();
+    await waiting.close();
+    await log.close();
+  });
+
   it('is an instance’s log by its configuration; one that waits is not ready and issues nothing', async () => {
     const folder = temporaryFolder();
     const secret = `${folder}/secret`;
@@ -176,7 +250,8 @@ describeWith('go', 'a log in a bucket', () => {
       expect(readiness.text).toContain('log');
       expect((await send(second.url, '/healthz')).status).toBe(200);
       expect((await send(first.url, '/log/checkpoint')).status).toBe(200);
-      expect((await send(second.url, '/log/checkpoint')).status).toBe(503);
+      const shown = await send(second.url, '/log/checkpoint');
+      expect([shown.status, shown.text.split('\n')[1]]).toEqual([200, '0']);
       expect((await send(second.metricsUrl.replace('/metrics', ''), '/metrics')).status).toBe(200);
     } finally {
       await first.close();
