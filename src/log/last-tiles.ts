@@ -5,7 +5,6 @@ import type { Edge } from './edge.ts';
 import { beginningOf } from './entry.ts';
 import { LogDamage } from './journal.ts';
 import type { ObjectStore } from './object-store.ts';
-import type { EdgeSource } from './reader.ts';
 import { hashesAt, MAX_LEVEL, TILE_WIDTH, type TileAddress, tilePath } from './tile.ts';
 
 /** Where the last tiles of published sizes are shown beside the full tiles, for stores that are read without this process. */
@@ -32,7 +31,10 @@ export function lastTiles(size: number): readonly TileAddress[] {
  * Reads them, or the full tiles that took their place; what is asked of the edge begins where they begin. Throws a
  * LogDamage when there is neither.
  */
-export async function edgeOf(store: Pick<ObjectStore, 'get'>, size: number): Promise<EdgeSource['edge']> {
+export async function edgeOf(
+  store: Pick<ObjectStore, 'get'>,
+  size: number,
+): Promise<Pick<Edge, 'data' | 'hashes'>> {
   const tiles = new Map<number | 'data', TileAddress & { readonly bytes: Bytes }>();
   for (const address of lastTiles(size)) {
     const bytes =
