@@ -54,13 +54,29 @@ for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal
 const parent = process.ppid;
 setInterval(() => process.ppid === parent || void end(0), 500).unref();
 
-/** Where this process is killed outright, nothing in it can end the runtime: on Linux a shell sees to it. */
-function outlive(): void {
+/** Of this process, where they can be found. */
+function runtimes(): readonly number[] {
   const children = `/proc/${process.pid}/task/${process.pid}/children`;
-  if (!existsSync(children)) return;
-  const runtimes = readFileSync(children, 'utf8').trim().split(' ');
+  if (!existsSync(children)) return [];
+  const pids = readFileSync(children, 'utf8').trim().split(' ').map(Number);
+  return pids.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('workerd'));
+}
+
+/** Where this process is killed outright, nothing in it can end the runtimes: on Linux a shell sees to it. */
+function outlive(pids: readonly number[]): void {
+  if (pids.length === 0) return;
   const script = 'while kill -0 "$0" 2>/dev/null; do sleep 1; done; kill "$@" 2>/dev/null';
-  spawn('sh', ['-c', script, String(process.pid), ...runtimes], { detached: true, stdio: 'ignore' }).unref();
+  const args = ['-c', script, String(process.pid), ...pids.map(String)];
+  spawn('sh', args, { detached: true, stdio: 'ignore' }).unref();
+}
+
+/** One that crashes takes us with it: wrangler would start another, which no request ever reaches. */
+function dieWith(pids: readonly number[]): void {
+  setInterval(() => {
+    if (ending || pids.every((pid) => existsSync(`/proc/${pid}`))) return;
+    process.stderr.write('the runtime has ended\n');
+    void end(1);
+  }, 500).unref();
 }
 
 try {
@@ -78,7 +94,9 @@ try {
       }),
     },
   });
-  outlive();
+  const pids = runtimes();
+  outlive(pids);
+  dieWith(pids);
   process.stdout.write(`Mayfly in workerd is ready at ${worker.url}\n`);
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

@@ -12,7 +12,15 @@ export function bundleSettings(file: string): {
   readonly bundle: SettingsBundle;
   readonly warnings: readonly Mistake[];
 } {
-  return bundleText(basename(file), readFileSync(file, 'utf8'));
+  return bundleText(basename(file), textOf(file));
+}
+
+function textOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new Error(`the configuration file ${file} cannot be read`, { cause });
+  }
 }
 
 /** As `bundleSettings`, for the text of a file. */

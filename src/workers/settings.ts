@@ -107,7 +107,10 @@ function unavailable({ limits, ca, audit, tracing, issuers }: Settings): Mistake
       .filter(({ issuer }) => issuer.caCert !== undefined)
       .map(
         ({ issuer: { name } }) =>
-          ['ca-cert', `cannot be used on Workers: the keys of ${name} cannot be fetched`] as const,
+          [
+            'ca-cert',
+            `is not used on Workers, where fetch trusts public CAs alone: give the keys of ${name} as jwks`,
+          ] as const,
       ),
   ];
   return messages.flatMap((one) =>

@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe } from 'vitest';
 import { certificates } from './certificates.ts';
+import { faces } from './faces.ts';
 import { identities } from './identities.ts';
 import { keys } from './keys.ts';
 import { requests } from './requests.ts';
@@ -29,5 +30,6 @@ export function contract(name: string, start: Start): void {
     certificates(the, start);
     settings(start);
     transparency(start);
+    faces(start);
   });
 }

@@ -7,6 +7,7 @@ import { type FakeIssuer, startIssuer } from '../fakes/issuer.ts';
 import { issuedBy, request } from '../fakes/signing-client.ts';
 import { signingRequest } from '../fakes/signing-request.ts';
 import { ACCEPTED, type Kind } from '../vectors/key-pairs.ts';
+import { KINDS } from './kinds.ts';
 import { type ErrorBody, expectRefusal, type Start, type Started, TOKEN, UNPROVEN } from './world.ts';
 
 export function settings(start: Start): void {
@@ -142,6 +143,34 @@ export function settings(start: Start): void {
       expectRefusal(await request(instance.url, { token, challenge: 'x' }), { message: UNPROVEN });
       expect((await request(instance.url, { token })).status).toBe(200);
       expectRefusal(await request(instance.url, { token }), { message: TOKEN, reason: 'TOKEN_REPLAYED' });
+    });
+
+    test('a token that is for one key is taken for no other', async () => {
+      const issuer = { 'issuer-url': people.url, audiences: ['sigstore'], type: 'email', replay: 'same-key' };
+      instance = await start(stringify({ log: 'none', 'rate-limits': 'off', issuers: [issuer] }));
+      const { url } = instance;
+      const token = await tokenOf('dana@example.org');
+      expectRefusal(await request(url, { token, key: 'P-384', challenge: 'x' }), { message: UNPROVEN });
+      for (const _ of [1, 2]) expect((await request(url, { token })).status).toBe(200);
+      const other = await request(url, { token, key: 'P-384' });
+      expectRefusal(other, { message: TOKEN, reason: 'TOKEN_REPLAYED' });
+      expect((await request(url, { token, csr: signingRequest('P-256') })).status).toBe(200);
+    });
+
+    test.each(['owner', 'issuer'])('the certificates of an %s are counted together', async (whose) => {
+      const rates = { [`certificates-per-${whose}`]: two };
+      const entry = { 'issuer-url': people.url, audiences: ['sigstore'], type: 'github' };
+      instance = await start(stringify({ ...limits(rates), issuers: [entry] }));
+      const { url } = instance;
+      const claims = KINDS.find(({ title }) => title === 'github on a host of its own')?.claims;
+      const statusOf = async (repository: string, owner: string): Promise<number> => {
+        const token = await people.sign({ ...claims, repository_id: repository, repository_owner_id: owner });
+        return (await request(url, { token })).status;
+      };
+      expect([await statusOf('1', '10'), await statusOf('2', '10'), await statusOf('3', '10')]).toEqual([
+        200, 200, 429,
+      ]);
+      expect(await statusOf('4', '11')).toBe(whose === 'owner' ? 200 : 429);
     });
 
     test('a token may be too old for its issuer', async () => {

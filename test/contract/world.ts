@@ -13,8 +13,16 @@ export interface Started {
   close(): Promise<void>;
 }
 
+/** What an operator says elsewhere than in the configuration file. */
+export interface Operator {
+  /** Opens the explain endpoint. */
+  readonly explainBearer?: string;
+  /** Names of issuers from which nothing is taken for now. */
+  readonly frozen?: readonly string[];
+}
+
 /** Starts an instance with the text of a configuration file, on any free ports. */
-export type Start = (configuration: string) => Promise<Started>;
+export type Start = (configuration: string, operator?: Operator) => Promise<Started>;
 
 export const TOKEN = 'There was an error processing the identity token';
 export const UNPARSEABLE_KEY = 'The public key supplied in the request could not be parsed';

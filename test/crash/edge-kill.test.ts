@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { readLeaf } from '../../src/certificate/leaf.ts';
 import type { SignedTreeHead } from '../../src/log/checkpoint.ts';
@@ -135,3 +135,30 @@ it.skipIf(!LINUX)(
     }
   },
 );
+
+describe.skipIf(!LINUX)('of what belongs together nothing is left', () => {
+  const isThere = (pid: number): boolean => existsSync(`/proc/${pid}`);
+
+  it.each<readonly [what: string, signal: NodeJS.Signals, isRuntimeHit: boolean]>([
+    ['a runtime crashes', 'SIGKILL', true],
+    ['the command is killed outright', 'SIGKILL', false],
+    ['the command is told to end', 'SIGTERM', false],
+    ['the command is interrupted', 'SIGINT', false],
+  ])('where %s', { timeout: 60_000 }, async (_, signal, isRuntimeHit) => {
+    const folder = mkdtempSync(join(tmpdir(), 'mayfly-edge-end-'));
+    try {
+      const config = join(folder, 'mayfly.yaml');
+      writeFileSync(config, 'log: none\n');
+      const child = await start(config, join(folder, 'data'), await freePort());
+      const gone = new Promise<unknown>((resolve) => child.once('exit', resolve));
+      const children = childrenOf(child.pid ?? 0);
+      const [runtime] = children.filter(isRuntime);
+      if (runtime === undefined) throw new Error('no runtime');
+      process.kill(isRuntimeHit ? runtime : (child.pid ?? 0), signal);
+      expect(await gone).not.toBe(0);
+      await vi.waitFor(() => expect(children.filter(isThere)).toEqual([]), SOON);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});

@@ -48,12 +48,22 @@ export class Platform {
     return at === Number.POSITIVE_INFINITY ? undefined : at;
   }
 
-  /** Runs the handler as the platform does: an object that dies in it is rung again. */
+  /** Entries under the checkpoint in the bucket; 0 where there is none. */
+  shownSize(): number {
+    const shown = this.objects.get('checkpoint')?.bytes ?? new Uint8Array();
+    return Number(new TextDecoder().decode(shown).split('\n')[1] ?? 0);
+  }
+
+  /**
+   * Runs the handler as the platform does: it has ended once what it wrote is durable, and an object that dies before
+   * that is rung again.
+   */
   async ring(handler: () => Promise<void>): Promise<void> {
     const storage = this.#storage;
     const taken = { alarm: Number.POSITIVE_INFINITY };
     storage?.take(taken);
     await handler();
+    storage?.rest();
     if (storage?.dead === true)
       this.#durable.splice(
         this.#durable.findIndex((writes) => writes.includes(taken)),

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chainsIn, keySecrets, keysIn } from '../../deploy/workers/key-secrets.ts';
 import { bundleText } from '../../deploy/workers/settings-bundle.ts';
-import type { Overrides } from '../../src/workers/variables.ts';
+import type { KeySecrets, Overrides } from '../../src/workers/variables.ts';
 
 Object.assign(process.env, {
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
@@ -23,6 +23,10 @@ export interface EdgeHarnessOptions {
   readonly overrides?: Overrides;
   /** Whether the keys are in a Worker of their own. */
   readonly signer?: boolean;
+  /** Instead of keys made for it. */
+  readonly secrets?: KeySecrets;
+  /** For a log elsewhere. */
+  readonly logBearer?: string;
 }
 
 export interface EdgeHarness {
@@ -48,11 +52,11 @@ interface Bindings {
 }
 
 export async function startHarness(options: EdgeHarnessOptions): Promise<EdgeHarness> {
-  const { configuration, overrides, signer = false } = options;
+  const { configuration, overrides, signer = false, logBearer } = options;
   const work = mkdtempSync(join(tmpdir(), 'mayfly-harness-'));
   const settings = join(work, 'settings.json');
   writeFileSync(settings, JSON.stringify(bundleText('the test', configuration).bundle));
-  const secrets = await keySecrets({ folder: join(work, 'keys'), kind: 'serve' });
+  const secrets = options.secrets ?? (await keySecrets({ folder: join(work, 'keys'), kind: 'serve' }));
   const { build: _, ...front } = readRawConfig({ config: join(FOLDER, 'wrangler.jsonc') }).rawConfig;
   const server = createTestHarness({
     root: FOLDER,
@@ -61,7 +65,12 @@ export async function startHarness(options: EdgeHarnessOptions): Promise<EdgeHar
         config: {
           ...front,
           alias: { 'mayfly-settings': settings },
-          vars: { PUBLIC_URL: 'http://edge.test', ...overrides, ...(signer ? chainsIn(secrets) : secrets) },
+          vars: {
+            PUBLIC_URL: 'http://edge.test',
+            ...overrides,
+            ...(signer ? chainsIn(secrets) : secrets),
+            ...(logBearer !== undefined && { LOG_BEARER: logBearer }),
+          },
           ...(signer && { services: [{ binding: 'SIGNER', service: 'mayfly-signer' }] }),
         },
       },

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { parseProviders } from '../../src/config/providers.ts';
-import { parseSettings } from '../../src/config/settings.ts';
+import { parseSettings, type Settings } from '../../src/config/settings.ts';
 import { type Logger, silentLogger } from '../../src/node/logger.ts';
 import { type Service, startService } from '../../src/node/service.ts';
 import type { FakeIssuer } from './issuer.ts';
@@ -27,6 +27,8 @@ export interface InstanceOptions {
   /** Keeps keys and log there. */
   readonly data?: string;
   readonly logger?: Logger;
+  /** Over what the configuration says. */
+  readonly over?: Partial<Settings>;
 }
 
 export interface TestInstance {
@@ -53,7 +55,7 @@ export function entryOf({ issuer, ...fields }: TrustedIssuer): Readonly<Record<s
 /** With the text of a configuration file; its ports are not used. */
 export async function startConfigured(
   configuration: string,
-  { data, logger = silentLogger }: Pick<InstanceOptions, 'data' | 'logger'> = {},
+  { data, logger = silentLogger, over = {} }: Pick<InstanceOptions, 'data' | 'logger' | 'over'> = {},
 ): Promise<TestInstance> {
   const { settings } = parseSettings(configuration, {
     fileName: 'the test',
@@ -63,6 +65,7 @@ export async function startConfigured(
   const service = await startService({
     settings: {
       ...settings,
+      ...over,
       host: '127.0.0.1',
       port: 0,
       grpcPort: 0,

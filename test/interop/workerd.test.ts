@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
+import { keySecrets } from '../../deploy/workers/key-secrets.ts';
 import { readLeaf } from '../../src/certificate/leaf.ts';
 import { leafIndexOf } from '../../src/log/entry.ts';
 import { LogClient } from '../../src/log/log-client.ts';
@@ -18,6 +19,7 @@ import { send } from '../fakes/client.ts';
 import { startCtLog } from '../fakes/ct-log.ts';
 import { type EdgeHarness, startHarness } from '../fakes/edge-harness.ts';
 import { type FakeIssuer, startIssuer } from '../fakes/issuer.ts';
+import { FREE_PORTS, start } from '../fakes/process.ts';
 import { type Issued, issue, request } from '../fakes/signing-client.ts';
 import { describeWith } from '../fakes/skip.ts';
 
@@ -280,6 +282,57 @@ describe('a log elsewhere', () => {
     } finally {
       await edge.close();
       await ctLog.close();
+    }
+  });
+});
+
+describe('a Mayfly in the log role behind it', () => {
+  it('holds what the Worker issued, for those who show the bearer', { timeout: 120_000 }, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'mayfly-hybrid-'));
+    const secrets = await keySecrets({ folder: join(folder, 'keys'), kind: 'serve' });
+    const root = secrets.CA_CHAIN?.slice(secrets.CA_CHAIN.lastIndexOf('-----BEGIN')) ?? '';
+    const bearer = 'a-token-of-at-least-sixteen-characters';
+    writeFileSync(join(folder, 'roots.pem'), root);
+    writeFileSync(join(folder, 'bearer'), bearer);
+    const args = ['serve', ...FREE_PORTS, '--ephemeral', '--role', 'log'];
+    const log = start([
+      ...args,
+      ...['--log-roots', join(folder, 'roots.pem'), '--log-bearer-file', join(folder, 'bearer')],
+    ]);
+    const edges: EdgeHarness[] = [];
+    try {
+      const [line] = await log.saying(/^\{.*"msg":"ready"\}$/m);
+      const { url } = JSON.parse(line) as { readonly url: string };
+      const { key } = await getJson(url, '/.well-known/mayfly/log.json');
+      const publicKey = `-----BEGIN PUBLIC KEY-----\n${key}\n-----END PUBLIC KEY-----\n`;
+      const configuration = configurationOf({ log: { url: `${url}/log`, 'public-key': publicKey } });
+      const [known, stranger] = await Promise.all([
+        startHarness({ configuration, secrets, logBearer: bearer }),
+        startHarness({ configuration, secrets }),
+      ]);
+      edges.push(known, stranger);
+      const token = await people.sign();
+      expect((await request(stranger.url, { token })).status).toBe(503);
+      const { leaf, authority } = await issue(known.url, { token });
+      const client = await clientOf(url);
+      const head = await vi.waitFor(async () => {
+        const newest = await client.treeHead();
+        expect(newest.size).toBe(1);
+        return newest;
+      }, SOON);
+      const { scts, precertTbs } = readLeaf(new Uint8Array(leaf.der));
+      const [sct] = scts;
+      if (sct === undefined) throw new Error('no SCT');
+      const keyHash = sha256(Buffer.from(authority.spki, 'hex'));
+      expect(await client.verifySct(sct, keyHash, precertTbs)).toBe(true);
+      await client.verifyInclusion(head, 0, sct, keyHash, precertTbs);
+      await log.stop('SIGKILL');
+      expect((await request(known.url, { token })).json).toMatchObject({ code: 14 });
+      expect((await send(known.url, '/log/checkpoint')).status).toBe(404);
+    } finally {
+      await log.stop('SIGKILL');
+      await Promise.all(edges.map((edge) => edge.close()));
+      rmSync(folder, { recursive: true, force: true });
     }
   });
 });

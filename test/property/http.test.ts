@@ -31,7 +31,9 @@ const MARK = 'the part that is replaced';
 
 let world: World;
 beforeAll(async () => {
-  world = await World.open(startConfigured, { 'rate-limits': { defaults: UNLIMITED } });
+  world = await World.open((configuration) => startConfigured(configuration), {
+    'rate-limits': { defaults: UNLIMITED },
+  });
 });
 afterAll(() => world.close());
 

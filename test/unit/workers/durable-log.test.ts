@@ -88,15 +88,49 @@ describe('a step that fails', () => {
 
     // The next life is woken by the alarm alone: no request has to come for what is durable to become public.
     const woken = rig.start();
-    for (let rings = 0; rings < 3; rings++) await rig.ring(woken);
+    const rang = await rig.ring(woken);
+    for (let rings = 1; rings < 3; rings++) await rig.ring(woken);
+    const shown = rig.platform.shownSize();
     const before = await rig.check(woken);
     // Only what an object had not got as far as its first durable write for may be without an alarm.
+    expect(rang || before.size === 0).toBe(true);
+    expect(shown).toBe(before.size); // not only after somebody has asked
     expect(rig.platform.alarm !== undefined || before.size === 0).toBe(true);
 
     expect(await rig.append(woken, 3)).toBe(0);
     await rig.ring(woken);
     const after = await rig.check(woken);
     expect(after.size).toBe(before.size + 3);
+  });
+});
+
+describe('an object that wakes up', () => {
+  it('after a commit that it died in publishes within a second or so', async () => {
+    const rig = begin('boundary');
+    const dying = rig.start();
+    await rig.append(dying, 1);
+    await rig.ring(dying);
+    rig.platform.plan = (step) => (step === 'sync' ? 'after' : undefined);
+    expect(await rig.append(dying, 1)).toBe(1);
+    rig.platform.plan = () => undefined;
+    // The fresh tree head that an idle log signs is a minute away.
+    expect((rig.platform.alarm ?? Number.POSITIVE_INFINITY) - rig.clock.value).toBeLessThanOrEqual(1000);
+    const woken = rig.start();
+    expect(await rig.ring(woken)).toBe(true);
+    expect(rig.platform.shownSize()).toBe(256);
+  });
+
+  it('reads no tile back, though its tree reaches over one', async () => {
+    const rig = begin('boundary');
+    await live(rig, 'boundary');
+    const read: string[] = [];
+    rig.platform.plan = (step, key) => {
+      if (step === 'get') read.push(key);
+      return undefined;
+    };
+    expect(await rig.append(rig.start(), 1)).toBe(0);
+    expect(read).toContain('checkpoint');
+    expect(read.filter((key) => key.startsWith('tile/'))).toEqual([]);
   });
 });
 
@@ -182,6 +216,16 @@ describe('a bucket that does not belong to the log', () => {
     for (const [key, object] of other.platform.objects) rig.platform.objects.set(key, object);
     expect(await rig.append(rig.start(), 1)).toBe(1);
     expect(String(rig.errors.at(-1))).toBe('LogDamage: the bucket shows another tree of 2 entries');
+  });
+
+  it('with a tile of other content is refused, and no checkpoint covers it', async () => {
+    const rig = ready.fork();
+    rig.platform.objects.set('tile/0/000', { bytes: new Uint8Array(8192), etag: 'of somebody else' });
+    const log = rig.start();
+    await rig.append(log, 3);
+    await rig.ring(log);
+    expect(rig.errors.map(String)).toContain('LogDamage: tile/0/000 stands in the bucket with other content');
+    expect(rig.platform.shownSize()).toBe(254);
   });
 
   it('of a log that is gone is not taken over by a new one', async () => {

@@ -9,6 +9,7 @@ import { loadKinds } from '../../../src/node/shipped-configuration.ts';
 import { decodeKinds, encodeKinds } from '../../../src/workers/kinds-wire.ts';
 import { readBundle, withOverrides } from '../../../src/workers/settings.ts';
 import type { Overrides } from '../../../src/workers/variables.ts';
+import { CERTIFICATE } from '../config/read.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mayfly-settings-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -69,6 +70,14 @@ audit: { file: audit.log, required: true }
       'ca',
       'audit.file',
       'audit.required',
+    ]);
+  });
+
+  it('says whose private CA cannot be used', () => {
+    const ca = file('ca.pem', CERTIFICATE);
+    const issuer = `{ name: inside, issuer-url: https://idp.test, audiences: [a], type: email, ca-cert: { file: ${ca} } }`;
+    expect(bundleText('mayfly.yaml', `issuers:\n  - ${issuer}\n`).warnings).toMatchObject([
+      { path: 'ca-cert', message: expect.stringContaining('give the keys of inside as jwks') },
     ]);
   });
 });
