@@ -86,7 +86,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     async rotate(cause) {
       // Trust documents come from here: they know a key before the first signature by it.
       const done = await mayfly.rotate(cause);
-      await workers.rotate(cause);
+      if (done) await workers.rotate(cause); // what cannot be used here would only cost workers
       return done;
     },
     async close(delayMs = 0) {
