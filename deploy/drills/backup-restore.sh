@@ -44,3 +44,19 @@ start third $MAYFLY serve --port "$port" --grpc-port 0 --metrics-port 0 --config
   --key-passphrase-file passphrase
 heard third '"msg":"ready"'
 expect 1 $MAYFLY log verify "$url" --since newest
+stop "$pid"
+
+step 'so it takes no more entries: a new log does, and what the old one signed after the back-up is not trusted'
+taken=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+rm -rf data
+expect 0 "$here/restore.sh" early.tar data
+keys='--config mayfly.yaml --data data --key-passphrase-file passphrase'
+expect 0 $MAYFLY log rotate $keys
+expect 0 $MAYFLY log rotate --activate $keys
+expect 0 $MAYFLY log distrust log --since "$taken" $keys
+start fourth $MAYFLY serve --port "$port" --grpc-port 0 --metrics-port 0 $keys
+heard fourth '"msg":"ready"'
+expect 0 sign new "$url"
+expect 0 verify new "$url"
+expect 0 $MAYFLY log verify "$url/log/2/"
+expect 1 $MAYFLY log verify "$url/log/" --since newest

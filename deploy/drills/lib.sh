@@ -54,8 +54,13 @@ start() {
   pid=$!
   pids="$pids $pid"
 }
-# heard NAME PATTERN: waits until a process has said it.
-heard() { until_ok 60 grep -E "$2" "$work/$1.log"; }
+# heard NAME PATTERN: waits until the process that was started last has said it.
+heard() { until_ok 60 says "$1" "$2"; }
+says() {
+  if grep -Eq "$2" "$work/$1.log"; then return 0; fi
+  kill -0 "$pid" 2>/dev/null || fail "$1 ended"
+  return 1
+}
 stop() { kill "$1"; wait "$1" 2>/dev/null || true; }
 
 PORTS='--port 0 --grpc-port 0 --metrics-port 0'
