@@ -55,11 +55,13 @@ start() {
   pids="$pids $pid"
 }
 # heard NAME PATTERN: waits until the process that was started last has said it.
-heard() { until_ok 60 says "$1" "$2"; }
-says() {
-  if grep -Eq "$2" "$work/$1.log"; then return 0; fi
-  kill -0 "$pid" 2>/dev/null || fail "$1 ended"
-  return 1
+heard() {
+  deadline=$(($(date +%s) + 60))
+  until grep -Eq "$2" "$work/$1.log"; do
+    kill -0 "$pid" 2>/dev/null || fail "$1 ended"
+    [ "$(date +%s)" -lt "$deadline" ] || fail "$1 never said: $2"
+    sleep 0.1
+  done
 }
 stop() { kill "$1"; wait "$1" 2>/dev/null || true; }
 
