@@ -107,6 +107,18 @@ async function crowd(
   return [(count * 1000) / (performance.now() - started), (user + system) / count];
 }
 
+/** From the answer to an append until a checkpoint covers the entry. */
+async function untilPublic(log: OpenLog, count: number): Promise<number[]> {
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const { extensions } = await log.log.append(entryOf());
+    const started = performance.now();
+    await log.reader.published(Buffer.from(extensions).readUIntBE(3, 5));
+    times.push(performance.now() - started);
+  }
+  return times;
+}
+
 try {
   let log = await open();
   await lone(log, 500);
@@ -123,6 +135,10 @@ try {
     const [rate, cpu] = await crowd(log, 20_000, at);
     line(`${at} appending at once`, `${rate.toFixed(0)} a second, ${cpu.toFixed(0)} us CPU each`);
   }
+
+  line('public after, a lone append', spread(await untilPublic(log, 20)));
+  const [publicAfter] = await Promise.all([untilPublic(log, 8), crowd(log, 20_000, 256)]);
+  line('public after, 256 appending at once', spread(publicAfter));
 
   const small = ENTRIES - log.reader.size;
   const [rate] = await crowd(log, Math.max(0, small), 256, 200);
