@@ -12,9 +12,9 @@ export interface S3Request {
 
 /**
  * The connection breaks: before the request was done, after it was, or before and the request is done all the same,
- * once the next two have been answered, as one that was under way when its sender gave up.
+ * once the next two have been answered, as one that was under way when its sender gave up. Or the credentials may not do it.
  */
-export type Fault = 'before' | 'after' | 'late';
+export type Fault = 'before' | 'after' | 'late' | 'denied';
 
 export interface S3Proxy {
   readonly endpoint: string;
@@ -50,6 +50,11 @@ export async function startS3Proxy(target: string): Promise<S3Proxy> {
     const body = await read(asked);
     const fault = proxy.fault(requestOf(asked));
     if (fault === 'late') late.push({ wait: 2, run: () => forward(asked, body) });
+    if (fault === 'denied') {
+      answer.writeHead(403, { 'content-type': 'application/xml' });
+      answer.end('<Error><Code>AccessDenied</Code></Error>');
+      return;
+    }
     if (fault === 'before' || fault === 'late') {
       asked.socket.destroy();
       return;

@@ -11,6 +11,7 @@ import { Bucket } from '../../../src/s3/bucket.ts';
 import { send } from '../../fakes/client.ts';
 import { KINDS } from '../../fakes/instance.ts';
 import { type S3Server, startS3 } from '../../fakes/s3.ts';
+import { startS3Proxy } from '../../fakes/s3-proxy.ts';
 import { describeWith } from '../../fakes/skip.ts';
 import { temporaryFolder } from '../log/support.ts';
 import { BucketRig, untilReady } from './support.ts';
@@ -186,6 +187,34 @@ describeWith('go', 'a log in a bucket', () => {
     }
     expect(partials('1/000')).toEqual([1]);
     expect(rig.errors).toEqual([]);
+  });
+
+  it('leaves partial tiles where its credentials may not delete, says so once, and goes on', async () => {
+    const { rig, folder } = begin();
+    const proxy = await startS3Proxy(server.endpoint);
+    let denied = 0;
+    proxy.fault = ({ method }) => {
+      if (method !== 'DELETE') return undefined;
+      denied += 1;
+      return 'denied';
+    };
+    try {
+      const log = await rig.open({ endpoint: proxy.endpoint });
+      for (const count of [100, 200, 300]) {
+        expect(await rig.append(log, count)).toBe(0);
+        await log.publish();
+      }
+      expect((await rig.check(log)).size).toBe(600);
+      await log.close();
+    } finally {
+      await proxy.close();
+    }
+    expect(denied).toBe(1);
+    expect(rig.errors.map(String)).toEqual([
+      'Error: partial tiles that full ones have replaced stay in the bucket',
+    ]);
+    expect(readdirSync(`${folder}public/tile/0/000.p`)).toEqual(['100']);
+    expect(existsSync(`${folder}public/tile/0/001`)).toBe(true);
   });
 
   it('shows its readers what another process has published while it waits, and says nothing that is not borne out', async () => {
