@@ -32,10 +32,11 @@ export function bundleText(fileName: string, text: string): ReturnType<typeof bu
     files[path] = content;
     return content;
   });
+  if (settings.role === 'log') throw new Error(`${fileName}: role log is for Node; a Worker issues`);
   const secrets = secretsIn(settings);
   if (secrets.length > 0)
     throw new Error(
-      `${fileName}: ${secrets.join(', ')}: what the file holds would stand in the Worker's code; set a secret of the Worker instead`,
+      `${fileName}: ${secrets.join(', ')}: what is secret there would stand in the Worker's code; take it out, and set a secret of the Worker where there is one for it`,
     );
   return { bundle: { ...parts, files }, warnings };
 }

@@ -73,16 +73,22 @@ function isOn(state: string): boolean {
   return state === 'on';
 }
 
-/** Keys whose files hold secrets: bundled, they would stand in the Worker's code for everybody who can read that. */
+/** Keys that bring secrets along: bundled, they would stand in the Worker's code for everybody who can read that. */
 export function secretsIn(settings: Settings): readonly string[] {
-  const { log, logBearers, explainBearers, limits } = settings;
+  const { log, logBearers, explainBearers, limits, tls, grpcTls, tracing } = settings;
   const logs = log.kind === 'remote' ? log.logs : [];
+  const { redis } = limits;
+  const hasUrlPassword = redis?.urls.some((url) => URL.parse(url)?.password) === true;
   return [
+    ...(tls === undefined ? [] : ['tls.key']),
+    ...(grpcTls === undefined ? [] : ['grpc-tls-key']),
     ...(logBearers.length > 0 ? ['log-bearer'] : []),
     ...(logs.some(({ bearer }) => bearer !== undefined) ? ['log.bearer'] : []),
+    ...(logs.some((one) => one.tls?.key !== undefined) ? ['log.tls.key'] : []),
     ...(log.kind === 'builtin' && log.s3 !== undefined ? ['log.s3'] : []),
     ...(explainBearers.length > 0 ? ['explain.bearer'] : []),
-    ...(limits.redis?.password !== undefined || limits.redis?.tls !== undefined ? ['rate-limits'] : []),
+    ...(redis?.password !== undefined || redis?.tls !== undefined || hasUrlPassword ? ['rate-limits'] : []),
+    ...(Object.keys(tracing?.headers ?? {}).length > 0 ? ['tracing.headers'] : []),
   ];
 }
 

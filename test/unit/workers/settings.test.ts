@@ -47,6 +47,9 @@ describe('the bundle', () => {
   });
 
   const bearer = file('bearer', 'a-token-of-at-least-sixteen-characters\n');
+  const headers = file('headers.txt', 'X-Api-Key: hush\n');
+  const certificate = file('tls.pem', CERTIFICATE);
+  const key = file('tls-key.pem', '-----BEGIN PRIVATE KEY-----\nMAAA\n-----END PRIVATE KEY-----\n');
   it.each([
     ['log-bearer', `log-bearer: { file: ${bearer} }`],
     ['log.bearer', `log: { url: https://log.test, bearer: { file: ${bearer} } }`],
@@ -55,8 +58,16 @@ describe('the bundle', () => {
       'rate-limits',
       `rate-limits: { backend: redis, redis-url: redis://r.test, redis-password: { file: ${bearer} } }`,
     ],
+    ['rate-limits', 'rate-limits: { backend: redis, redis-url: "redis://me:hush@r.test" }'],
+    ['tracing.headers', `tracing: { endpoint: "http://127.0.0.1:4318", headers: { file: ${headers} } }`],
+    ['tls.key', `tls: { certificate: ${certificate}, key: ${key} }`],
+    ['grpc-tls-key', `grpc-tls-certificate: ${certificate}\ngrpc-tls-key: ${key}`],
+    [
+      'log.tls.key',
+      `log: { url: https://log.test, tls: { cert: { file: ${certificate} }, key: { file: ${key} } } }`,
+    ],
   ])('takes no secret along: %s', (path, text) => {
-    expect(() => bundleText('mayfly.yaml', text)).toThrow(`${path}: what the file holds would stand in`);
+    expect(() => bundleText('mayfly.yaml', text)).toThrow(`${path}: what is secret there would stand in`);
   });
 
   it('says what Workers do not have', () => {
@@ -124,7 +135,7 @@ describe('the environment', () => {
   });
 
   it('has no Worker in the log role', () => {
-    expect(() => settingsOf('role: log\n')).toThrow(/role log is for Node/);
+    expect(() => bundleText('mayfly.yaml', 'role: log\n')).toThrow(/role log is for Node/);
   });
 });
 
