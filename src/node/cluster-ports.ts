@@ -9,7 +9,17 @@ import type { Log, PrecertEntry, Sct } from '../log/log.ts';
 import { Problem } from '../problem.ts';
 import type { FailureNote } from './admission.ts';
 import { type Answerer, type Channel, EMPTY } from './channel.ts';
-import { ASK, decode, decodeSct, EntryDecoder, encode, encodeEntry, encodeSct } from './cluster-wire.ts';
+import {
+  ASK,
+  decode,
+  decodeSct,
+  EntryDecoder,
+  encode,
+  encodeEntry,
+  encodeSct,
+  inFull,
+  terse,
+} from './cluster-wire.ts';
 
 /** The log of the sequencer: it alone has the key, and signs an SCT once the entry is durable. */
 export class ClusterLog implements Log {
@@ -51,8 +61,7 @@ export class ClusterLimiter implements Limiter {
     } catch {
       return { allowed: false, reason: 'unavailable' }; // the sequencer is gone, and this process with it in a moment
     }
-    const verdict = decode('verdict', payload);
-    return verdict.allowed ? { ...verdict, refund: () => this.#give(charges, replay) } : verdict;
+    return inFull(decode('verdict', payload), charges, () => this.#give(charges, replay));
   }
 
   async #give(charges: readonly Charge[], replay: ReplayCheck | undefined): Promise<void> {
@@ -90,8 +99,7 @@ export function sequencerAnswers(
         return encodeSct(await log.append(entries.decode(payload)));
       case ASK.spend: {
         const { issuerKey, charges, replay, now } = decode('spend', payload);
-        const verdict = limiter.spend(issuerKey, charges, replay, now);
-        return encode('verdict', verdict.allowed ? { allowed: true, states: verdict.states } : verdict);
+        return encode('verdict', terse(limiter.spend(issuerKey, charges, replay, now), charges));
       }
       case ASK.give: {
         const { charges, replay } = decode('give', payload);

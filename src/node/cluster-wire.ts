@@ -1,6 +1,6 @@
 // Cluster wire: what the processes of an instance say to each other, as bytes.
 
-import type { Charge, Limited, LimitState, Refused } from '../admission/limiter.ts';
+import type { Allowed, Charge, LimitState, Refused, Verdict } from '../admission/limiter.ts';
 import type { ReplayCheck } from '../admission/replay.ts';
 import type { Instant } from '../clock.ts';
 import { type Bytes, concat, equal, fromUtf8, utf8 } from '../encoding/bytes.ts';
@@ -28,7 +28,7 @@ export const ASK = {
 /** What lies behind a number that is not written as bytes of its own. */
 export interface Messages {
   readonly spend: Spending & { readonly issuerKey: string; readonly now: Instant };
-  readonly verdict: { readonly allowed: true; readonly states: readonly LimitState[] } | Limited | Refused;
+  readonly verdict: TerseVerdict;
   readonly give: Spending;
   readonly readiness: readonly Unreadiness[];
   readonly failure: FailureNote;
@@ -38,6 +38,57 @@ export interface Messages {
   readonly done: boolean;
   /** Those of prom-client. */
   readonly metrics: readonly object[];
+}
+
+/** A verdict about charges that the one who asked has at hand: limits and rates are theirs. */
+export type TerseVerdict =
+  | { readonly states: readonly TerseState[]; readonly wait?: number; readonly strictest?: number }
+  | { readonly reason: Refused['reason'] };
+
+/** remaining, nextSeconds, resetSeconds, and whether it is violated (1). */
+type TerseState = readonly [remaining: number, nextSeconds: number, resetSeconds: number, violated: 0 | 1];
+
+/** `charges` are those that the verdict is about, in their order. */
+export function terse(verdict: Verdict, charges: readonly Charge[]): TerseVerdict {
+  if (!verdict.allowed && verdict.reason !== 'limited') return { reason: verdict.reason };
+  const states = verdict.states.map(
+    ({ remaining, nextSeconds, resetSeconds, violated }): TerseState => [
+      remaining,
+      nextSeconds,
+      resetSeconds,
+      violated ? 1 : 0,
+    ],
+  );
+  if (verdict.allowed) return { states };
+  const strictest = charges.findIndex(({ limit }) => limit === verdict.limit);
+  return { states, wait: verdict.retryAfterMs, strictest };
+}
+
+/** `refund` is for one that allows. */
+export function inFull(
+  verdict: TerseVerdict,
+  charges: readonly Charge[],
+  refund: Allowed['refund'],
+): Verdict {
+  if ('reason' in verdict) return { allowed: false, reason: verdict.reason };
+  const states: LimitState[] = [];
+  for (const [i, [remaining, nextSeconds, resetSeconds, violated]] of verdict.states.entries()) {
+    const charge = charges[i];
+    if (charge === undefined) continue;
+    const { limit, rate } = charge;
+    states.push({ limit, rate, remaining, nextSeconds, resetSeconds, violated: violated === 1 });
+  }
+  const { wait, strictest } = verdict;
+  const charge = strictest === undefined ? undefined : charges[strictest];
+  if (wait === undefined || charge === undefined) return { allowed: true, states, refund };
+  return {
+    allowed: false,
+    reason: 'limited',
+    limit: charge.limit,
+    rate: charge.rate,
+    retryAfterMs: wait,
+    states,
+  };
 }
 
 export interface Spending {

@@ -9,17 +9,21 @@ import * as oid from '../../src/oid.ts';
 export interface BenchIssuer {
   url: string;
   token(n: number): { readonly jwt: string; readonly subject: string };
-  answer(request: IncomingMessage, response: ServerResponse): void;
+  /** Public; what it publishes. */
+  readonly jwk: object;
+  /** `also` are further keys that it publishes. */
+  answer(request: IncomingMessage, response: ServerResponse, also?: readonly object[]): void;
 }
 
 const b64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-export function createIssuer(): BenchIssuer {
+export function createIssuer(kid = 'bench'): BenchIssuer {
   const { publicKey, privateKey } = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'bench', use: 'sig', alg: 'RS256' };
-  const header = b64({ alg: 'RS256', kid: 'bench', typ: 'JWT' });
+  const jwk = { ...publicKey.export({ format: 'jwk' }), kid, use: 'sig', alg: 'RS256' };
+  const header = b64({ alg: 'RS256', kid, typ: 'JWT' });
   const issuer: BenchIssuer = {
     url: '',
+    jwk,
     token(n) {
       const now = Math.floor(Date.now() / 1000);
       const { claims } = SHAPES.github;
@@ -37,7 +41,7 @@ export function createIssuer(): BenchIssuer {
       const signature = crypto.sign('sha256', Buffer.from(input), privateKey).toString('base64url');
       return { jwt: `${input}.${signature}`, subject };
     },
-    answer(request, response) {
+    answer(request, response, also = []) {
       const discovery = request.url?.endsWith('/.well-known/openid-configuration') === true;
       const document = {
         issuer: issuer.url,
@@ -45,7 +49,7 @@ export function createIssuer(): BenchIssuer {
         id_token_signing_alg_values_supported: ['RS256'],
       };
       response.setHeader('content-type', 'application/json');
-      response.end(JSON.stringify(discovery ? document : { keys: [jwk] }));
+      response.end(JSON.stringify(discovery ? document : { keys: [jwk, ...also] }));
     },
   };
   return issuer;

@@ -39,6 +39,11 @@ export class Promises {
     return this.#promised.size;
   }
 
+  /** Chains that certificates came with. */
+  get chains(): number {
+    return this.#authorities.size;
+  }
+
   /** PEM, leaf first and root last. Throws unless the chain and the SCT in the leaf verify. */
   async take(chain: readonly string[]): Promise<void> {
     const [leafPem = '', ...others] = chain;
