@@ -227,6 +227,29 @@ describe('limits', () => {
   });
 });
 
+describe('keys of an issuer', () => {
+  it('are fetched once for all who ask at the same time, and are there after an eviction', async () => {
+    const claims = { email: 'dana@example.org', email_verified: true };
+    const busy = await startIssuer({ claims });
+    const issuer = { 'issuer-url': busy.url, audiences: ['sigstore'], type: 'email' };
+    const edge = await startHarness({ configuration: stringify({ log: 'none', issuers: [issuer] }) });
+    try {
+      const token = await busy.sign();
+      await Promise.all(Array.from({ length: 12 }, () => issue(edge.url, { token })));
+      expect(busy.hits).toEqual({ discovery: 1, jwks: 1 });
+      await edge.evict('KeysObject', busy.url);
+      // Unknown to the isolate, so that the object is asked again.
+      const header = { kid: 'nobody-has-this' };
+      expect((await request(edge.url, { token: await busy.sign({}, { header }) })).status).toBe(400);
+      await issue(edge.url, { token });
+      expect(busy.hits.jwks).toBeLessThanOrEqual(2);
+    } finally {
+      await edge.close();
+      await busy.close();
+    }
+  });
+});
+
 describe('what the environment says', () => {
   const BEARER = 'a-token-of-at-least-sixteen-characters';
   let edge: EdgeHarness;
