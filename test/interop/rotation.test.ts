@@ -44,7 +44,7 @@ afterEach(async () => {
 });
 
 const WELL_KNOWN = '/.well-known/mayfly';
-const AWHILE = { timeout: 20_000, interval: 20 };
+const AWHILE = { timeout: 60_000, interval: 20 };
 
 async function document(name: string): Promise<unknown> {
   return (await send(server.url, `${WELL_KNOWN}/${name}`)).json;
@@ -112,8 +112,13 @@ const chainsTrusted = (count: number): Promise<void> =>
 const logsTrusted = (count: number): Promise<void> =>
   vi.waitFor(async () => expect((await trusted()).ctlogs).toHaveLength(count), AWHILE);
 
-describe('under load', () => {
+/** Issuing processes; the full tests try it with several, too. */
+const WORKERS = process.env['MAYFLY_TESTS_FULL'] === undefined ? [1] : [1, 2];
+
+describe.each(WORKERS)('under load, with %i issuing processes', (workers) => {
   test('CA, root and log are followed by others, one after the other', { timeout: 240_000 }, async () => {
+    const config = where[1] ?? '';
+    writeFileSync(config, stringify({ ...(parse(readFileSync(config, 'utf8')) as object), workers }));
     server = await serve(where);
     const first = await trusted();
     const bundles = [await sign()];
