@@ -6,6 +6,7 @@ missing=''
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v softhsm2-util >/dev/null || missing="$missing softhsm2"
+command -v faketime >/dev/null || missing="$missing faketime"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
 python3 -m ensurepip --version >/dev/null 2>&1 || missing="$missing python3-venv"
 promtool=''
