@@ -3,7 +3,7 @@
 import { type Bytes, equal } from '../encoding/bytes.ts';
 import { LogDamage } from '../log/journal.ts';
 import type { ObjectStore } from '../log/object-store.ts';
-import type { Bucket, Condition } from './bucket.ts';
+import { type Bucket, BucketError, type Condition } from './bucket.ts';
 import type { Term } from './term.ts';
 
 /**
@@ -44,8 +44,16 @@ export class BucketStore implements ObjectStore {
   async create(key: string, bytes: Uint8Array): Promise<void> {
     const { bucket, folder, term } = this.#options;
     term.assert();
-    if ((await bucket.put(folder + key, plain(bytes), { absent: true })) !== 'refused') return;
+    let unanswered: BucketError | undefined;
+    try {
+      if ((await bucket.put(folder + key, plain(bytes), { absent: true })) !== 'refused') return;
+    } catch (error) {
+      // A store that refuses before it has read a large object may close the connection, and its answer is lost.
+      if (!(error instanceof BucketError && error.status === undefined)) throw error;
+      unanswered = error;
+    }
     const stored = await this.#read(key);
+    if (stored === undefined && unanswered !== undefined) throw unanswered;
     if (stored === undefined) throw new Error(`${key} was there and is there no more`);
     if (!equal(stored.bytes, bytes)) throw new LogDamage(`${key} stands in the store with other content`);
   }

@@ -1,5 +1,6 @@
 // Last tile objects: the partial tiles of each published size as objects in the bucket, until their full tiles stand.
 
+import { equal } from '../encoding/bytes.ts';
 import type { Edge } from '../log/edge.ts';
 import { LogDamage } from '../log/journal.ts';
 import { type LastTiles, lastTiles } from '../log/last-tiles.ts';
@@ -22,7 +23,7 @@ export interface LastTileObjectsOptions {
 
 export class LastTileObjects implements LastTiles {
   readonly #options: LastTileObjectsOptions;
-  #shown = new Set<string>();
+  readonly #shown = new Set<string>();
   /** Before the first: a tile less, as an earlier process may have ended before it removed what that one replaces. */
   #size: number | undefined;
   #removing: Promise<void> = Promise.resolve();
@@ -33,8 +34,10 @@ export class LastTileObjects implements LastTiles {
   }
 
   async show(edge: Pick<Edge, 'data' | 'hashes'>, size: number): Promise<void> {
-    const shown = await Promise.all(lastTiles(size).map((address) => this.#create(edge, address)));
-    this.#shown = new Set(shown);
+    const due = lastTiles(size);
+    await Promise.all(due.map((address) => this.#create(edge, address)));
+    const paths = new Set(due.map(tilePath));
+    for (const path of this.#shown) if (!paths.has(path)) this.#shown.delete(path);
     const full = this.#fullSince(this.#size, size);
     this.#size = size;
     // What is no longer asked for must not hold up a checkpoint.
@@ -46,15 +49,17 @@ export class LastTileObjects implements LastTiles {
     return this.#removing;
   }
 
-  async #create(edge: Pick<Edge, 'data' | 'hashes'>, address: TileAddress): Promise<string> {
+  async #create(edge: Pick<Edge, 'data' | 'hashes'>, address: TileAddress): Promise<void> {
     const { level, index, width } = address;
     const path = tilePath(address);
-    if (this.#shown.has(path)) return path;
+    if (this.#shown.has(path)) return;
     const from = index * TILE_WIDTH;
     const bytes = level === 'data' ? edge.data(from, from + width) : edge.hashes(level, from, from + width);
     if (bytes === undefined) throw new LogDamage(`${path} is due, but its content is gone from memory`);
-    await this.#options.store.create(path, bytes);
-    return path;
+    // An earlier process may have shown it: reading costs less than to be refused with a large object.
+    const stored = this.#size === undefined ? await this.#options.store.get(path) : undefined;
+    if (stored === undefined || !equal(stored, bytes)) await this.#options.store.create(path, bytes);
+    this.#shown.add(path);
   }
 
   #fullSince(before: number | undefined, size: number): TileAddress[] {
