@@ -24,6 +24,8 @@ export interface EdgeLogOptions {
   readonly publicKey: Bytes;
   readonly logId: Bytes;
   readonly now: () => number;
+  /** Told why the object did not answer; what failed inside it, it tells itself. */
+  readonly onError?: ((cause: unknown) => void) | undefined;
 }
 
 /** Milliseconds that an isolate shows the same checkpoint. */
@@ -43,18 +45,18 @@ export class EdgeLog implements Log {
   }
 
   append(entry: PrecertEntry): Promise<Sct> {
-    return ask(() => this.#options.find().append(entry));
+    return ask(() => this.#options.find().append(entry), this.#options.onError);
   }
 
   /** Shows the newest checkpoint, or one that was it a second ago. Throws Problem `log_unavailable`. */
   async reader(): Promise<Reader> {
-    const { now, find } = this.#options;
+    const { now, find, onError } = this.#options;
     const latest = this.#latest;
     if (latest !== undefined && Math.abs(now() - latest.at) < FRESH) return latest.reader;
     // One request asks; those that come meanwhile make do with what there is, and wait for nobody.
     if (latest !== undefined) this.#latest = { ...latest, at: now() };
     try {
-      return this.#adopt(await ask(() => find().snapshot()));
+      return this.#adopt(await ask(() => find().snapshot(), onError));
     } catch (error) {
       if (this.#latest !== undefined) this.#latest = { ...this.#latest, at: Number.NEGATIVE_INFINITY };
       throw error;
@@ -72,7 +74,7 @@ export class EdgeLog implements Log {
   }
 
   #readerOf(snapshot: LogSnapshot): Reader {
-    const { publicKey, logId, get, find } = this.#options;
+    const { publicKey, logId, get, find, onError } = this.#options;
     const { size } = snapshot.publication.treeHead;
     return new Reader({
       sha256,
@@ -93,12 +95,12 @@ export class EdgeLog implements Log {
           const address = parseTilePath(key);
           if (address?.level !== 'data') return undefined;
           const from = address.index * TILE_WIDTH;
-          return ask(() => find().edge(from, Math.min(from + TILE_WIDTH, size)));
+          return ask(() => find().edge(from, Math.min(from + TILE_WIDTH, size)), onError);
         },
       },
       leafIndex: {
         size: snapshot.indexed,
-        candidates: (hash) => ask(() => find().candidates(hash)),
+        candidates: (hash) => ask(() => find().candidates(hash), onError),
       },
     });
   }
@@ -118,11 +120,15 @@ function edgeHashes(
 }
 
 /** An object that is overloaded, restarting or out of reach is a log that cannot be written now. */
-async function ask<T>(call: () => Promise<Outcome<T>>): Promise<T> {
+async function ask<T>(
+  call: () => Promise<Outcome<T>>,
+  onError: ((cause: unknown) => void) | undefined,
+): Promise<T> {
   let outcome: Outcome<T>;
   try {
     outcome = await call();
   } catch (cause) {
+    onError?.(cause);
     throw new Problem('log_unavailable', { cause });
   }
   return unwrap(outcome);

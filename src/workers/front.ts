@@ -101,6 +101,7 @@ async function builtinLog(environment: Environment): Promise<EdgeLog> {
     publicKey,
     logId: logIdOf(sha256, publicKey),
     now: () => Date.now(),
+    onError: (cause) => reportError("the log's object does not answer", cause),
   });
 }
 

@@ -66,6 +66,8 @@ function record(what: string, lanes: number, times: readonly number[], seconds: 
 }
 
 async function onNode(): Promise<void> {
+  // Before there is an instance: making them holds everything up, the issuer's own answers included.
+  const [warmUp, bodies] = [makeBodies(issuer, COUNT), makeBodies(issuer, COUNT)];
   await using mayfly = await createMayfly({
     url: 'http://edge.test',
     configuration: configuration('none', false),
@@ -76,8 +78,7 @@ async function onNode(): Promise<void> {
     if (!response.ok) throw new Error(await response.text());
     await response.arrayBuffer();
   };
-  for (const body of makeBodies(issuer, COUNT)) await issue(body);
-  const bodies = makeBodies(issuer, COUNT);
+  for (const body of warmUp) await issue(body);
   const times: number[] = [];
   const [start, before] = [performance.now(), process.cpuUsage()];
   for (const body of bodies) {
