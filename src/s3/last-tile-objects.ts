@@ -38,7 +38,7 @@ export class LastTileObjects implements LastTiles {
     await Promise.all(due.map((address) => this.#create(edge, address)));
     const paths = new Set(due.map(tilePath));
     for (const path of this.#shown) if (!paths.has(path)) this.#shown.delete(path);
-    const full = this.#fullSince(this.#size, size);
+    const full = this.#replaced(this.#size, size);
     this.#size = size;
     // What is no longer asked for must not hold up a checkpoint.
     if (full.length > 0) this.#removing = this.#removing.then(() => this.#remove(full));
@@ -62,14 +62,16 @@ export class LastTileObjects implements LastTiles {
     this.#shown.add(path);
   }
 
-  #fullSince(before: number | undefined, size: number): TileAddress[] {
+  /** The full tiles of `size` that have partial ones beside them. */
+  #replaced(before: number | undefined, size: number): TileAddress[] {
     const out: TileAddress[] = [];
     for (let level = 0; level <= MAX_LEVEL; level++) {
       const full = Math.floor(hashesAt(level, size) / TILE_WIDTH);
-      const first = before === undefined ? full - 1 : Math.floor(hashesAt(level, before) / TILE_WIDTH);
-      for (let index = Math.max(0, first); index < full; index++)
-        for (const kind of level === 0 ? (['data', 0] as const) : [level])
-          out.push({ level: kind, index, width: TILE_WIDTH });
+      // Only the tile at the edge of the size before was ever shown in part.
+      const index = before === undefined ? full - 1 : Math.floor(hashesAt(level, before) / TILE_WIDTH);
+      if (index < 0 || index >= full) continue;
+      for (const kind of level === 0 ? (['data', 0] as const) : [level])
+        out.push({ level: kind, index, width: TILE_WIDTH });
     }
     return out;
   }
