@@ -3,14 +3,14 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../src/clock.ts';
-import type { ExistingCa } from '../../src/node/authority-files.ts';
-import type { InstanceKind } from '../../src/node/data-folder.ts';
-import { openInstance } from '../../src/node/instance.ts';
-import { readPrivateKey, writePrivateKey } from '../../src/node/key-file.ts';
-import { sha256 } from '../../src/node/native-digest.ts';
-import { nativeRandom as random } from '../../src/node/native-random.ts';
-import { nativeVerifier as verifier } from '../../src/node/native-verifier.ts';
-import { chainFilesOf } from '../../src/node/trusted-chains.ts';
+import type { ExistingCa } from '../../src/node/keys/authority-files.ts';
+import type { InstanceKind } from '../../src/node/keys/data-folder.ts';
+import { openInstance } from '../../src/node/keys/instance.ts';
+import { readPrivateKey, writePrivateKey } from '../../src/node/keys/key-file.ts';
+import { chainFilesOf } from '../../src/node/keys/trusted-chains.ts';
+import { sha256 } from '../../src/node/system/native-digest.ts';
+import { nativeRandom as random } from '../../src/node/system/native-random.ts';
+import { nativeVerifier as verifier } from '../../src/node/system/native-verifier.ts';
 import type { KeySecrets } from '../../src/workers/variables.ts';
 
 /** An existing CA whose key is in a file: a Worker takes keys as text, and reaches no token. */

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Mistake } from '../../src/config/mistake.ts';
-import { loadKinds } from '../../src/node/shipped-configuration.ts';
+import { loadKinds } from '../../src/node/settings/shipped-configuration.ts';
 import { encodeKinds } from '../../src/workers/kinds-wire.ts';
 import { readSettings, type SettingsBundle, secretsIn } from '../../src/workers/settings.ts';
 

@@ -3,9 +3,9 @@
 import { X509Certificate } from 'node:crypto';
 import { Command, Option } from 'commander';
 import { printable } from '../certificate/plain-words.ts';
-import { firstLine } from '../node/existing-ca.ts';
-import type { CaCurve } from '../node/new-ca.ts';
-import { makeOfflineRoot } from '../node/offline-root.ts';
+import { firstLine } from '../node/keys/existing-ca.ts';
+import type { CaCurve } from '../node/keys/new-ca.ts';
+import { makeOfflineRoot } from '../node/keys/offline-root.ts';
 import { describeCa, factsOfCa } from './ca-words.ts';
 import { addOutcome, type JsonFlag, type Outcome, tell } from './outcome.ts';
 

@@ -4,9 +4,9 @@ import { X509Certificate } from 'node:crypto';
 import { Command } from 'commander';
 import { type Instant, systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
-import { type Generations, pendingAt } from '../node/generations.ts';
-import { chainIn, nextCa } from '../node/next-ca.ts';
-import { activatePending, addGenerations, discardPending } from '../node/next-generation.ts';
+import { type Generations, pendingAt } from '../node/keys/generations.ts';
+import { chainIn, nextCa } from '../node/keys/next-ca.ts';
+import { activatePending, addGenerations, discardPending } from '../node/keys/next-generation.ts';
 import { describeCa, factsOfCa } from './ca-words.ts';
 import { addOutcome, type Outcome, tell } from './outcome.ts';
 import {

@@ -7,9 +7,9 @@ import { jsonSchema } from '../config/json-schema.ts';
 import type { TlsSettings } from '../config/listener-settings.ts';
 import { format, type Mistake, SettingsError } from '../config/mistake.ts';
 import type { Settings } from '../config/settings.ts';
-import type { ListenerName } from '../node/listeners.ts';
-import { loadKinds } from '../node/shipped-configuration.ts';
-import { requireUsable } from '../node/tls-identity.ts';
+import type { ListenerName } from '../node/listener/listeners.ts';
+import { requireUsable } from '../node/listener/tls-identity.ts';
+import { loadKinds } from '../node/settings/shipped-configuration.ts';
 import { addServeFlags, loadSettings, type ServeFlags } from './options.ts';
 import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
 

@@ -3,9 +3,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type DevShape, SHAPES } from '../dev/shape.ts';
 import { devIssuers, startDevIssuer } from '../node/dev-issuer.ts';
-import { createLogger } from '../node/logger.ts';
 import { startService } from '../node/service.ts';
-import { loadKinds } from '../node/shipped-configuration.ts';
+import { loadKinds } from '../node/settings/shipped-configuration.ts';
+import { createLogger } from '../node/system/logger.ts';
 import { addServeFlags, loadSettings, portNumber, type ServeFlags } from './options.ts';
 import { closeOnSignal, SERVE_EXIT_CODES } from './serve.ts';
 

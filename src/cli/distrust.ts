@@ -3,8 +3,8 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { printable } from '../certificate/plain-words.ts';
 import { type Instant, instantOf, systemClock } from '../clock.ts';
-import { type PartKind, readGenerations, signsAt } from '../node/generations.ts';
-import { distrust } from '../node/next-generation.ts';
+import { type PartKind, readGenerations, signsAt } from '../node/keys/generations.ts';
+import { distrust } from '../node/keys/next-generation.ts';
 import { addOutcome, type Outcome, tell } from './outcome.ts';
 import { addPlace, factsOf, folderOf, linesOf, type PlaceFlags, settingsOf } from './rotation-words.ts';
 

@@ -5,7 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { draftLines, type IssuerDraft, KNOWN_ISSUERS } from '../config/issuer-draft.ts';
 import { narrowing } from '../config/public-issuer.ts';
 import { parseSettings } from '../config/settings.ts';
-import { loadKinds } from '../node/shipped-configuration.ts';
+import { loadKinds } from '../node/settings/shipped-configuration.ts';
 import { VERSION } from '../version.ts';
 import { addOutcome, type JsonFlag, type Outcome, tell } from './outcome.ts';
 

@@ -8,9 +8,9 @@ import { draftLines, guessKind, type IssuerDraft } from '../config/issuer-draft.
 import { narrowing } from '../config/public-issuer.ts';
 import { type ConfiguredIssuer, parseSettings } from '../config/settings.ts';
 import { identify } from '../identity/identity.ts';
-import { NodeFetcher } from '../node/fetcher.ts';
 import { type IssuerProbe, probeIssuer } from '../node/issuer-probe.ts';
-import { loadKinds } from '../node/shipped-configuration.ts';
+import { loadKinds } from '../node/settings/shipped-configuration.ts';
+import { NodeFetcher } from '../node/system/fetcher.ts';
 import { Problem } from '../problem.ts';
 import type { Claims } from '../token/claims.ts';
 import { type Issuer, IssuerDirectory } from '../token/issuer.ts';

@@ -7,8 +7,8 @@ import { parsePublicKey } from '../key/public-key.ts';
 import { parseCheckpoint } from '../log/checkpoint.ts';
 import { type GetObject, type KnownLog, LogClient, readLogDocument } from '../log/log-client.ts';
 import { parseNote } from '../log/note.ts';
-import { sha256 } from '../node/native-digest.ts';
-import { nativeVerifier } from '../node/native-verifier.ts';
+import { sha256 } from '../node/system/native-digest.ts';
+import { nativeVerifier } from '../node/system/native-verifier.ts';
 import { Problem } from '../problem.ts';
 import { fetchObjects } from '../web/fetch-objects.ts';
 

@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../clock.ts';
 import { type PublicKey, parsePublicKey } from '../key/public-key.ts';
-import { readGenerations, signsAt } from '../node/generations.ts';
-import { loadKey } from '../node/instance-key.ts';
+import { readGenerations, signsAt } from '../node/keys/generations.ts';
+import { loadKey } from '../node/keys/instance-key.ts';
 
 export interface KeyFlags {
   data: string;

@@ -12,7 +12,7 @@ import type { Sct } from '../log/log.ts';
 import { LogMistrust, type VerifiedCheckpoint } from '../log/log-client.ts';
 import { leafHash } from '../log/merkle.ts';
 import { TILE_WIDTH } from '../log/tile.ts';
-import { sha256 } from '../node/native-digest.ts';
+import { sha256 } from '../node/system/native-digest.ts';
 import { type AccessFlags, accessLog, addAccessFlags, type LogAccess } from './log-access.ts';
 import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, patiently, tell } from './outcome.ts';
 

@@ -4,12 +4,12 @@ import type { KeyObject } from 'node:crypto';
 import { Command } from 'commander';
 import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
-import { logPathOf } from '../node/builtin-log.ts';
-import { numberOf, pendingAt } from '../node/generations.ts';
-import { writePrivateKey } from '../node/key-file.ts';
-import { newLogKeys } from '../node/log-instance.ts';
-import { nativeRandom as random } from '../node/native-random.ts';
-import { activatePending, addGenerations, discardPending } from '../node/next-generation.ts';
+import { numberOf, pendingAt } from '../node/keys/generations.ts';
+import { writePrivateKey } from '../node/keys/key-file.ts';
+import { newLogKeys } from '../node/keys/log-instance.ts';
+import { activatePending, addGenerations, discardPending } from '../node/keys/next-generation.ts';
+import { logPathOf } from '../node/log/builtin-log.ts';
+import { nativeRandom as random } from '../node/system/native-random.ts';
 import { addOutcome, type Outcome, tell } from './outcome.ts';
 import {
   addRotation,

@@ -11,9 +11,9 @@ import { LOG_LEVELS } from '../config/signal-schema.ts';
 import { bearersIn, type Role, type TransparencySettings } from '../config/transparency-settings.ts';
 import type { Kinds } from '../identity/provider.ts';
 import { AlgorithmAllowList } from '../key/algorithm.ts';
-import { FROZEN_FILE, parseFrozen } from '../node/frozen-issuers.ts';
-import { loadKinds, SHIPPED_SETTINGS } from '../node/shipped-configuration.ts';
-import { ReadFiles } from '../node/watch.ts';
+import { FROZEN_FILE, parseFrozen } from '../node/settings/frozen-issuers.ts';
+import { loadKinds, SHIPPED_SETTINGS } from '../node/settings/shipped-configuration.ts';
+import { ReadFiles } from '../node/settings/watch.ts';
 
 export interface ServeFlags {
   config?: string;

@@ -6,14 +6,14 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type Instant, instantOf } from '../clock.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { Settings } from '../config/settings.ts';
-import { firstLine } from '../node/existing-ca.ts';
+import { firstLine } from '../node/keys/existing-ca.ts';
 import {
   currentAt,
   type Generation,
   type Generations,
   type PartKind,
   trustedUntil,
-} from '../node/generations.ts';
+} from '../node/keys/generations.ts';
 import { loadSettings, type ServeFlags } from './options.ts';
 import type { JsonFlag } from './outcome.ts';
 

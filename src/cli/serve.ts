@@ -3,15 +3,15 @@
 import { fstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type Cluster, startCluster } from '../node/cluster.ts';
-import { CHANNEL_FD, RELAY_FD, runWorker } from '../node/cluster-worker.ts';
-import { GENERATIONS_FILE } from '../node/generations.ts';
+import { type Cluster, startCluster } from '../node/cluster/cluster.ts';
+import { CHANNEL_FD, RELAY_FD, runWorker } from '../node/cluster/worker.ts';
+import { GENERATIONS_FILE } from '../node/keys/generations.ts';
 import { type LogService, startLogService } from '../node/log-service.ts';
-import { createLogger } from '../node/logger.ts';
 import type { MayflyOptions } from '../node/mayfly.ts';
-import { reloadOnChange } from '../node/reload.ts';
 import { type Service, startService } from '../node/service.ts';
-import { ReadFiles } from '../node/watch.ts';
+import { reloadOnChange } from '../node/settings/reload.ts';
+import { ReadFiles } from '../node/settings/watch.ts';
+import { createLogger } from '../node/system/logger.ts';
 import { addServeFlags, frozenIn, loadSettings, type ServeFlags } from './options.ts';
 
 export function serveCommand(): Command {

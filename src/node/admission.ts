@@ -13,10 +13,10 @@ import type { Line } from '../issuance.ts';
 import type { BackendState } from '../redis/availability.ts';
 import { connectRedis, type RedisExtras } from '../redis/connection.ts';
 import { RedisLimiter } from '../redis/redis-limiter.ts';
-import { backendGauge } from './admission-metrics.ts';
-import type { Logger } from './logger.ts';
-import { sha256 } from './native-digest.ts';
-import { nativeRandom as random } from './native-random.ts';
+import { backendGauge } from './signals/admission-metrics.ts';
+import type { Logger } from './system/logger.ts';
+import { sha256 } from './system/native-digest.ts';
+import { nativeRandom as random } from './system/native-random.ts';
 
 type AdmissionParts = Pick<Line, 'admitter' | 'failedProofs' | 'addressFailures'>;
 

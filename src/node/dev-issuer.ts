@@ -5,7 +5,7 @@ import { type ConfiguredIssuer, parseSettings } from '../config/settings.ts';
 import { createDevIssuer, DEV_AUDIENCE, type DevIssuer } from '../dev/dev-issuer.ts';
 import { devConfiguration } from '../dev/shape.ts';
 import type { Kinds } from '../identity/provider.ts';
-import { type HttpServer, listen } from './http-server.ts';
+import { type HttpServer, listen } from './listener/http-server.ts';
 
 const LOOPBACK = '127.0.0.1';
 

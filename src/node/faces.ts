@@ -14,14 +14,14 @@ import type { Reader } from '../log/reader.ts';
 import { Problem } from '../problem.ts';
 import { TimestampAuthority } from '../timestamp/authority.ts';
 import type { InstanceLog, TrustMaterial } from '../trust/material.ts';
-import { LOG_PATH, logPathOf } from './builtin-log.ts';
-import type { KnownExternalLog } from './external-logs.ts';
-import { numberOf } from './generations.ts';
-import type { Instance, TimestampMaterial } from './instance.ts';
-import type { LogSuccession } from './log-succession.ts';
-import { sha256 } from './native-digest.ts';
-import { nativeRandom as random } from './native-random.ts';
-import type { ObserveSigner } from './signer-metrics.ts';
+import { numberOf } from './keys/generations.ts';
+import type { Instance, TimestampMaterial } from './keys/instance.ts';
+import type { ObserveSigner } from './keys/signer-metrics.ts';
+import { LOG_PATH, logPathOf } from './log/builtin-log.ts';
+import type { KnownExternalLog } from './log/external-logs.ts';
+import type { LogSuccession } from './log/log-succession.ts';
+import { sha256 } from './system/native-digest.ts';
+import { nativeRandom as random } from './system/native-random.ts';
 
 export interface FacesOptions {
   /** Asked anew each time; the same object as long as nothing has changed. */

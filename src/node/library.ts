@@ -8,13 +8,13 @@ import type { ClientTrustConfig } from '../trust/client-trust-config.ts';
 import type { SigningConfig } from '../trust/signing-config.ts';
 import type { TrustedRoot } from '../trust/trusted-root.ts';
 import { devIssuers, startDevIssuer } from './dev-issuer.ts';
-import { type Logger, silentLogger } from './logger.ts';
 import { openMayfly } from './mayfly.ts';
 import { startService } from './service.ts';
-import { loadKinds } from './shipped-configuration.ts';
+import { loadKinds } from './settings/shipped-configuration.ts';
+import { type Logger, silentLogger } from './system/logger.ts';
 
 export { SettingsError } from '../config/mistake.ts';
-export { createLogger, silentLogger } from './logger.ts';
+export { createLogger, silentLogger } from './system/logger.ts';
 export type { ClientTrustConfig, DevShape, Logger, SigningConfig, TrustedRoot };
 
 /** What mayfly.yaml holds: its text, YAML or JSON, or the same as an object. */

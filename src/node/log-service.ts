@@ -12,22 +12,22 @@ import { submissionRoutes } from '../http/log-submission.ts';
 import { Resubmissions } from '../log/resubmission.ts';
 import { Intake } from '../log/submission.ts';
 import { VERSION } from '../version.ts';
-import { LOG_PATH, openBuiltinLog, originOf } from './builtin-log.ts';
-import { type FetchHandler, listen } from './http-server.ts';
-import { listenerMetrics, listenerOptions, openCapacity, renewal } from './listeners.ts';
-import { ephemeralLogInstance, type LogInstance, openLogInstance } from './log-instance.ts';
-import { type LogMetrics, submissionMetrics } from './log-metrics.ts';
+import { ephemeralLogInstance, type LogInstance, openLogInstance } from './keys/log-instance.ts';
+import { signerMetrics } from './keys/signer-metrics.ts';
+import { type FetchHandler, listen } from './listener/http-server.ts';
+import { listenerMetrics, listenerOptions, openCapacity, renewal } from './listener/listeners.ts';
+import { callerReader, connectionOf } from './listener/node-caller.ts';
+import { hasShownCertificate } from './listener/tls-identity.ts';
+import { LOG_PATH, openBuiltinLog, originOf } from './log/builtin-log.ts';
+import { type LogMetrics, submissionMetrics } from './log/log-metrics.ts';
 import type { MayflyOptions } from './mayfly.ts';
-import { createRegistry } from './metrics.ts';
-import { sha256 } from './native-digest.ts';
-import { nativeRandom as random } from './native-random.ts';
-import { nativeVerifier as verifier } from './native-verifier.ts';
-import { callerReader, connectionOf } from './node-caller.ts';
-import { type LoadSettings, Reload, type ReloadCause } from './reload.ts';
-import { requestLogOf } from './request-log.ts';
 import { metricsHandler, reachable, schemeOf, urlOf } from './service.ts';
-import { signerMetrics } from './signer-metrics.ts';
-import { hasShownCertificate } from './tls-identity.ts';
+import { type LoadSettings, Reload, type ReloadCause } from './settings/reload.ts';
+import { createRegistry } from './signals/metrics.ts';
+import { requestLogOf } from './signals/request-log.ts';
+import { sha256 } from './system/native-digest.ts';
+import { nativeRandom as random } from './system/native-random.ts';
+import { nativeVerifier as verifier } from './system/native-verifier.ts';
 
 export interface LogService {
   /** Where the instance answers, without a final slash. */

@@ -4,15 +4,15 @@ import { compressionGzip } from '@connectrpc/connect-node';
 import { Hono } from 'hono';
 import type { Settings } from '../config/settings.ts';
 import { grpcFace } from '../grpc/face.ts';
-import { grpcListener } from './grpc-listener.ts';
-import { type GrpcServer, listenGrpc } from './grpc-server.ts';
-import { type FetchHandler, listen } from './http-server.ts';
-import type { Listener } from './listener.ts';
-import { type ListenerName, listenerMetrics, listenerOptions, renewal } from './listeners.ts';
-import type { Logger } from './logger.ts';
+import { grpcListener } from './listener/grpc-listener.ts';
+import { type GrpcServer, listenGrpc } from './listener/grpc-server.ts';
+import { type FetchHandler, listen } from './listener/http-server.ts';
+import type { Listener } from './listener/listener.ts';
+import { type ListenerName, listenerMetrics, listenerOptions, renewal } from './listener/listeners.ts';
 import { type Mayfly, type MayflyOptions, openMayfly } from './mayfly.ts';
-import type { Metrics } from './metrics.ts';
-import type { LoadSettings, ReloadCause } from './reload.ts';
+import type { LoadSettings, ReloadCause } from './settings/reload.ts';
+import type { Metrics } from './signals/metrics.ts';
+import type { Logger } from './system/logger.ts';
 
 export interface Service {
   /** Where the certificate API answers, without a final slash. */

@@ -1,5 +1,6 @@
 // What the house promises about its own structure (docs/architecture.md).
 
+import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { circle, room, sourceFiles } from './source.ts';
 
@@ -34,6 +35,11 @@ describe('imports', () => {
 
   test('no circle between folders', () => {
     expect(circle(graph(room))).toBeUndefined();
+  });
+
+  test('no circle between the folders of node', () => {
+    const folder = (path: string): string => (path.startsWith('node/') ? dirname(path) : room(path));
+    expect(circle(graph(folder))).toBeUndefined();
   });
 
   test('the core imports neither a runtime nor node: modules', () => {

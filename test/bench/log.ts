@@ -10,8 +10,8 @@ import type { Signer } from '../../src/key/signer.ts';
 import type { PrecertEntry } from '../../src/log/log.ts';
 import { leafHash } from '../../src/log/merkle.ts';
 import type { OpenLog } from '../../src/log/open-log.ts';
-import { openFileLog } from '../../src/node/file-log.ts';
-import { sha256 } from '../../src/node/native-digest.ts';
+import { openFileLog } from '../../src/node/log/file-log.ts';
+import { sha256 } from '../../src/node/system/native-digest.ts';
 
 const ENTRIES = Number(process.argv[2] ?? 1_000_000);
 const folder = mkdtempSync(`${process.env['LOG_BENCH_FOLDER'] ?? tmpdir()}/mayfly-bench-log-`);

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/clock.ts';
 import { fromBase64 } from '../../src/encoding/bytes.ts';
-import { openFileLog } from '../../src/node/file-log.ts';
+import { openFileLog } from '../../src/node/log/file-log.ts';
 import { COMPILED } from '../fakes/process.ts';
 import { type AuditedLog, audit, holds } from '../unit/log/audit.ts';
 import { entryOf } from '../unit/log/entries.ts';

@@ -5,7 +5,7 @@ import { readFileSync, writeSync } from 'node:fs';
 import { systemClock } from '../../src/clock.ts';
 import { base64 } from '../../src/encoding/bytes.ts';
 import type { Signer } from '../../src/key/signer.ts';
-import { openFileLog } from '../../src/node/file-log.ts';
+import { openFileLog } from '../../src/node/log/file-log.ts';
 import { entryOf } from '../unit/log/entries.ts';
 
 /** Prints at once: a line that was printed was seen. */

@@ -3,7 +3,7 @@
 import { readFileSync, writeSync } from 'node:fs';
 import { systemClock } from '../../src/clock.ts';
 import { base64 } from '../../src/encoding/bytes.ts';
-import { openS3Log } from '../../src/node/s3-log.ts';
+import { openS3Log } from '../../src/node/log/s3-log.ts';
 import { Problem } from '../../src/problem.ts';
 import type { BucketOptions } from '../../src/s3/bucket.ts';
 import { entryOf } from '../unit/log/entries.ts';

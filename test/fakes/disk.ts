@@ -1,6 +1,6 @@
 // A disk in memory that forgets, at a crash, what was not synced, and that fails when told to.
 
-import type { Disk } from '../../src/node/disk.ts';
+import type { Disk } from '../../src/node/system/disk.ts';
 
 interface File {
   /** What a crash cannot take. */

@@ -2,7 +2,7 @@
 
 import { MAXIMUM_MERGE_DELAY } from '../../src/log/description.ts';
 import type { Sct } from '../../src/log/log.ts';
-import { sha256 } from '../../src/node/native-digest.ts';
+import { sha256 } from '../../src/node/system/native-digest.ts';
 import { DurableLog } from '../../src/workers/durable-log.ts';
 import { EdgeLog } from '../../src/workers/edge-log.ts';
 import type { AuditedLog } from '../unit/log/audit.ts';

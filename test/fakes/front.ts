@@ -2,8 +2,8 @@
 
 import { Hono } from 'hono';
 import { proxy } from 'hono/proxy';
-import { listen } from '../../src/node/http-server.ts';
 import type { TestInstance } from '../../src/node/library.ts';
+import { listen } from '../../src/node/listener/http-server.ts';
 import type { FakeRekor } from './rekor.ts';
 
 export interface Front {

@@ -4,8 +4,8 @@ import { readFileSync } from 'node:fs';
 import { stringify } from 'yaml';
 import { parseProviders } from '../../src/config/providers.ts';
 import { parseSettings, type Settings } from '../../src/config/settings.ts';
-import { type Logger, silentLogger } from '../../src/node/logger.ts';
 import { type Service, startService } from '../../src/node/service.ts';
+import { type Logger, silentLogger } from '../../src/node/system/logger.ts';
 import type { FakeIssuer } from './issuer.ts';
 import { type Issued, issue, type Order } from './signing-client.ts';
 

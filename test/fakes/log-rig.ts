@@ -2,9 +2,9 @@
 
 import { MemoryLeafIndex } from '../../src/log/memory.ts';
 import { type OpenLog, openLog } from '../../src/log/open-log.ts';
-import { FileJournal } from '../../src/node/file-journal.ts';
-import { FileStore } from '../../src/node/file-store.ts';
-import { sha256 } from '../../src/node/native-digest.ts';
+import { FileJournal } from '../../src/node/log/file-journal.ts';
+import { FileStore } from '../../src/node/log/file-store.ts';
+import { sha256 } from '../../src/node/system/native-digest.ts';
 import type { AuditedLog } from '../unit/log/audit.ts';
 import { ManualClock, ManualSchedule } from '../unit/log/support.ts';
 import { FakeDisk } from './disk.ts';

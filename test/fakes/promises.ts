@@ -8,8 +8,8 @@ import { LogClient, readLogDocument, type VerifiedCheckpoint } from '../../src/l
 import { EMPTY, type Frontier, grow, leafHash, rootOf } from '../../src/log/merkle.ts';
 import { sctInput } from '../../src/log/sct.ts';
 import { TILE_WIDTH } from '../../src/log/tile.ts';
-import { sha256 } from '../../src/node/native-digest.ts';
-import { nativeVerifier as verifier } from '../../src/node/native-verifier.ts';
+import { sha256 } from '../../src/node/system/native-digest.ts';
+import { nativeVerifier as verifier } from '../../src/node/system/native-verifier.ts';
 import { fetchObjects } from '../../src/web/fetch-objects.ts';
 
 interface Authority {

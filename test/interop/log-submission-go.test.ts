@@ -11,7 +11,7 @@ import { encodePem } from '../../src/encoding/pem.ts';
 import { treeHeadKeyId } from '../../src/log/checkpoint.ts';
 import { RFC6962_NOTE, verifierKey } from '../../src/log/note.ts';
 import { startLogService } from '../../src/node/log-service.ts';
-import { silentLogger } from '../../src/node/logger.ts';
+import { silentLogger } from '../../src/node/system/logger.ts';
 import { send } from '../fakes/client.ts';
 import { KINDS } from '../fakes/instance.ts';
 import { describeWith } from '../fakes/skip.ts';

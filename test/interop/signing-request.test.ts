@@ -5,7 +5,7 @@ import { encodePem } from '../../src/encoding/pem.ts';
 import { ALGORITHM_NAMES, AlgorithmAllowList, DEFAULT_ALGORITHMS } from '../../src/key/algorithm.ts';
 import { parseSigningRequest } from '../../src/key/csr.ts';
 import { verifyPossession } from '../../src/key/possession.ts';
-import { nativeVerifier } from '../../src/node/native-verifier.ts';
+import { nativeVerifier } from '../../src/node/system/native-verifier.ts';
 import { webCryptoVerifier } from '../../src/web/webcrypto-verifier.ts';
 import { describeWith } from '../fakes/skip.ts';
 import { type Kind, spkiOf } from '../vectors/key-pairs.ts';

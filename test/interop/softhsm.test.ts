@@ -8,10 +8,7 @@ import { stringify } from 'yaml';
 import { createIntermediate, createRoot } from '../../src/certificate/ca-certificate.ts';
 import { instantOf } from '../../src/clock.ts';
 import { encodePem } from '../../src/encoding/pem.ts';
-import { sha256 } from '../../src/node/native-digest.ts';
-import { nativeRandom as random } from '../../src/node/native-random.ts';
-import { nativeSigner } from '../../src/node/native-signer.ts';
-import { makeEcdsaKey } from '../../src/node/new-ca.ts';
+import { makeEcdsaKey } from '../../src/node/keys/new-ca.ts';
 import {
   CKA_LABEL,
   CKF_OS_LOCKING_OK,
@@ -20,8 +17,11 @@ import {
   type Cryptoki,
   type Handle,
   loadModule,
-} from '../../src/node/pkcs11-module.ts';
-import { openPkcs11Signer } from '../../src/node/pkcs11-signer.ts';
+} from '../../src/node/keys/pkcs11-module.ts';
+import { openPkcs11Signer } from '../../src/node/keys/pkcs11-signer.ts';
+import { sha256 } from '../../src/node/system/native-digest.ts';
+import { nativeRandom as random } from '../../src/node/system/native-random.ts';
+import { nativeSigner } from '../../src/node/system/native-signer.ts';
 import { send } from '../fakes/client.ts';
 import { entryOf } from '../fakes/instance.ts';
 import { type FakeIssuer, startIssuer } from '../fakes/issuer.ts';

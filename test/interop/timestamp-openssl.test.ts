@@ -8,9 +8,9 @@ import { createRoot, createTimestampCertificate } from '../../src/certificate/ca
 import { systemClock } from '../../src/clock.ts';
 import { encodePem } from '../../src/encoding/pem.ts';
 import type { SigningAlgorithm } from '../../src/key/signer.ts';
-import { sha256 } from '../../src/node/native-digest.ts';
-import { nativeSigner } from '../../src/node/native-signer.ts';
-import { makeEcdsaKey } from '../../src/node/new-ca.ts';
+import { makeEcdsaKey } from '../../src/node/keys/new-ca.ts';
+import { sha256 } from '../../src/node/system/native-digest.ts';
+import { nativeSigner } from '../../src/node/system/native-signer.ts';
 import { describeWith } from '../fakes/skip.ts';
 import { authorityOf, type TestChain, testChain } from '../unit/timestamp/openssl.ts';
 

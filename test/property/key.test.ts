@@ -11,7 +11,7 @@ import { eitherToDer, toDer, toP1363 } from '../../src/key/ecdsa-signature.ts';
 import { type KeyProof, verifyPossession } from '../../src/key/possession.ts';
 import { type PublicKey, parsePublicKey } from '../../src/key/public-key.ts';
 import { requireStrong } from '../../src/key/strength.ts';
-import { nativeVerifier } from '../../src/node/native-verifier.ts';
+import { nativeVerifier } from '../../src/node/system/native-verifier.ts';
 import { Problem } from '../../src/problem.ts';
 import { webCryptoVerifier } from '../../src/web/webcrypto-verifier.ts';
 import { signingRequest } from '../fakes/signing-request.ts';

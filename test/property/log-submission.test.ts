@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { type Bytes, concat, equal } from '../../src/encoding/bytes.ts';
 import * as der from '../../src/encoding/der.ts';
 import { Intake } from '../../src/log/submission.ts';
-import { nativeVerifier as verifier } from '../../src/node/native-verifier.ts';
+import { nativeVerifier as verifier } from '../../src/node/system/native-verifier.ts';
 import { Problem } from '../../src/problem.ts';
 import { extension } from '../unit/certificate/made-chain.ts';
 import { hierarchy, POISON, precertificate } from '../unit/log/precertificates.ts';

@@ -19,7 +19,7 @@ import { EMPTY, type Frontier, grow, leafHash, rootOf, type TreeHead } from '../
 import { formatNote, parseNote } from '../../src/log/note.ts';
 import { Prover, rootOfInclusion, verifyConsistency } from '../../src/log/proof.ts';
 import { hashesAt, parseTilePath, TILE_HEIGHT, tilePath } from '../../src/log/tile.ts';
-import { sha256 } from '../../src/node/native-digest.ts';
+import { sha256 } from '../../src/node/system/native-digest.ts';
 import { mth } from '../unit/log/reference.ts';
 
 const bytes = (minLength: number, maxLength: number): fc.Arbitrary<Bytes> =>

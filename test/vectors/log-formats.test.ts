@@ -15,7 +15,7 @@ import { leafIndexExtension, leafIndexOf, writeEntry } from '../../src/log/entry
 import { ED25519_NOTE, noteKeyId, parseNote, verifierKey } from '../../src/log/note.ts';
 import { encodeSct, sctInput } from '../../src/log/sct.ts';
 import { parseTilePath, tilePath } from '../../src/log/tile.ts';
-import { sha256 } from '../../src/node/native-digest.ts';
+import { sha256 } from '../../src/node/system/native-digest.ts';
 import { sctListOf } from '../unit/log/precertificates.ts';
 import { ed25519Signer, p256Signer } from '../unit/log/support.ts';
 

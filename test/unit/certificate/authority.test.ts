@@ -5,9 +5,9 @@ import { AuthorityError } from '../../../src/certificate/authority-error.ts';
 import type { Bytes } from '../../../src/encoding/bytes.ts';
 import { decodePem } from '../../../src/encoding/pem.ts';
 import type { Signer } from '../../../src/key/signer.ts';
-import { sha256 } from '../../../src/node/native-digest.ts';
-import { nativeSigner } from '../../../src/node/native-signer.ts';
-import { nativeVerifier } from '../../../src/node/native-verifier.ts';
+import { sha256 } from '../../../src/node/system/native-digest.ts';
+import { nativeSigner } from '../../../src/node/system/native-signer.ts';
+import { nativeVerifier } from '../../../src/node/system/native-verifier.ts';
 import { keyPair } from '../../vectors/key-pairs.ts';
 import { ecKey, make, makePair, NOW, nameOf } from './made-chain.ts';
 

@@ -7,7 +7,7 @@ import { type Instant, instantOf } from '../../../src/clock.ts';
 import { type Bytes, hex } from '../../../src/encoding/bytes.ts';
 import * as der from '../../../src/encoding/der.ts';
 import { encodePem } from '../../../src/encoding/pem.ts';
-import { nativeVerifier } from '../../../src/node/native-verifier.ts';
+import { nativeVerifier } from '../../../src/node/system/native-verifier.ts';
 import { webCryptoVerifier } from '../../../src/web/webcrypto-verifier.ts';
 import { keyPair } from '../../vectors/key-pairs.ts';
 import {

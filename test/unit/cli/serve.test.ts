@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { loadSettings, portNumber, type ServeFlags } from '../../../src/cli/options.ts';
-import { openInstance } from '../../../src/node/instance.ts';
+import { openInstance } from '../../../src/node/keys/instance.ts';
 import { send } from '../../fakes/client.ts';
 import { type CtLog, startCtLog } from '../../fakes/ct-log.ts';
 import { entryOf } from '../../fakes/instance.ts';

@@ -3,7 +3,7 @@
 import { Hono } from 'hono';
 import { afterEach, describe, expect, test } from 'vitest';
 import { RemoteInstance } from '../../../src/client/remote-instance.ts';
-import { listen } from '../../../src/node/http-server.ts';
+import { listen } from '../../../src/node/listener/http-server.ts';
 
 const refusal = (code: string, words: RegExp): unknown =>
   expect.objectContaining({ name: 'ClientError', code, message: expect.stringMatching(words) });

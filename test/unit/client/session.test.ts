@@ -12,8 +12,8 @@ import { PREDICATE_TYPES, statementAbout } from '../../../src/client/statement.t
 import type { TokenOptions } from '../../../src/client/token-acquisition.ts';
 import { readBundle, verifySignature } from '../../../src/client/verification.ts';
 import { SHAPES } from '../../../src/dev/shape.ts';
-import { type HttpServer, listen } from '../../../src/node/http-server.ts';
 import { startInstance, type TestInstance } from '../../../src/node/library.ts';
+import { type HttpServer, listen } from '../../../src/node/listener/http-server.ts';
 import { startFront, withRekor } from '../../fakes/front.ts';
 import { entryOf } from '../../fakes/instance.ts';
 import { type FakeIssuer, startIssuer } from '../../fakes/issuer.ts';

@@ -16,7 +16,7 @@ interface Schema {
 describe('config/schema.json', () => {
   const schema = JSON.parse(configFile('schema.json')) as Schema;
 
-  it('is what src/node/write-schema.ts writes', () => {
+  it('is what src/node/settings/write-schema.ts writes', () => {
     expect(configFile('schema.json')).toBe(jsonSchema(kinds));
   });
 

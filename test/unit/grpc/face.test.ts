@@ -5,8 +5,8 @@ import { systemClock } from '../../../src/clock.ts';
 import { grpcFace } from '../../../src/grpc/face.ts';
 import { HealthCheckResponse_ServingStatus as Status } from '../../../src/grpc/generated/grpc/health/v1/health_pb.ts';
 import type { Door } from '../../../src/http/app.ts';
-import { grpcListener } from '../../../src/node/grpc-listener.ts';
-import { type GrpcServer, listenGrpc } from '../../../src/node/grpc-server.ts';
+import { grpcListener } from '../../../src/node/listener/grpc-listener.ts';
+import { type GrpcServer, listenGrpc } from '../../../src/node/listener/grpc-server.ts';
 import { Problem } from '../../../src/problem.ts';
 import { GrpcClient, type Refusal, refusalOf } from '../../fakes/grpc-client.ts';
 

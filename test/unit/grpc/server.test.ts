@@ -4,9 +4,9 @@ import { request as http1Request } from 'node:http';
 import { type ClientHttp2Session, connect as connectHttp2, constants } from 'node:http2';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { grpcListener } from '../../../src/node/grpc-listener.ts';
-import { type GrpcServer, listenGrpc } from '../../../src/node/grpc-server.ts';
-import { sniff } from '../../../src/node/protocol-sniffer.ts';
+import { grpcListener } from '../../../src/node/listener/grpc-listener.ts';
+import { type GrpcServer, listenGrpc } from '../../../src/node/listener/grpc-server.ts';
+import { sniff } from '../../../src/node/listener/protocol-sniffer.ts';
 
 const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 const SETTINGS = '\0\0\0\x04\0\0\0\0\0';

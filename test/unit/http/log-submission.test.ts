@@ -8,7 +8,7 @@ import type { OpenLog } from '../../../src/log/open-log.ts';
 import { readSct } from '../../../src/log/remote.ts';
 import { verifySct } from '../../../src/log/sct.ts';
 import { Intake } from '../../../src/log/submission.ts';
-import { nativeVerifier as verifier } from '../../../src/node/native-verifier.ts';
+import { nativeVerifier as verifier } from '../../../src/node/system/native-verifier.ts';
 import type { Problem } from '../../../src/problem.ts';
 import { hierarchy, precertificate } from '../log/precertificates.ts';
 import { openLog, p256Signer, sha256, temporaryFolder } from '../log/support.ts';

@@ -16,9 +16,9 @@ import { type Body, OPERATIONS, type Operation } from '../../../src/http/openapi
 import { SCHEMAS, type SchemaName } from '../../../src/http/openapi-schemas.ts';
 import type { OpenLog } from '../../../src/log/open-log.ts';
 import { Intake } from '../../../src/log/submission.ts';
-import { silentLogger } from '../../../src/node/logger.ts';
 import { type Mayfly, openMayfly } from '../../../src/node/mayfly.ts';
-import { nativeVerifier as verifier } from '../../../src/node/native-verifier.ts';
+import { silentLogger } from '../../../src/node/system/logger.ts';
+import { nativeVerifier as verifier } from '../../../src/node/system/native-verifier.ts';
 import { entryOf, KINDS } from '../../fakes/instance.ts';
 import { type FakeIssuer, startIssuer } from '../../fakes/issuer.ts';
 import { orderBody } from '../../fakes/signing-client.ts';

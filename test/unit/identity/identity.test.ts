@@ -4,7 +4,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { Identity, type IdentityFacts, identify } from '../../../src/identity/identity.ts';
-import { NodeFetcher } from '../../../src/node/fetcher.ts';
+import { NodeFetcher } from '../../../src/node/system/fetcher.ts';
 import { type Issuer, IssuerDirectory } from '../../../src/token/issuer.ts';
 import { IssuerKeys } from '../../../src/token/issuer-keys.ts';
 import { authenticate, type VerifiedToken } from '../../../src/token/verified-token.ts';

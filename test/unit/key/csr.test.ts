@@ -14,7 +14,7 @@ import { ALGORITHM_NAMES, AlgorithmAllowList } from '../../../src/key/algorithm.
 import { parseSigningRequest } from '../../../src/key/csr.ts';
 import { toP1363 } from '../../../src/key/ecdsa-signature.ts';
 import { verifyPossession } from '../../../src/key/possession.ts';
-import { nativeVerifier } from '../../../src/node/native-verifier.ts';
+import { nativeVerifier } from '../../../src/node/system/native-verifier.ts';
 import * as oid from '../../../src/oid.ts';
 import { type Kind, signWith, spkiOf } from '../../vectors/key-pairs.ts';
 import { problemOf } from '../../vectors/key-problem.ts';

@@ -4,7 +4,7 @@ import { ALGORITHM_NAMES, AlgorithmAllowList, DEFAULT_ALGORITHMS } from '../../.
 import { verifyPossession } from '../../../src/key/possession.ts';
 import { parsePublicKey } from '../../../src/key/public-key.ts';
 import type { SignatureVerifier } from '../../../src/key/verifier.ts';
-import { nativeVerifier } from '../../../src/node/native-verifier.ts';
+import { nativeVerifier } from '../../../src/node/system/native-verifier.ts';
 import { webCryptoVerifier } from '../../../src/web/webcrypto-verifier.ts';
 import { ACCEPTED, type Kind, keyPair, pemOf, signWith } from '../../vectors/key-pairs.ts';
 import { problemOf } from '../../vectors/key-problem.ts';

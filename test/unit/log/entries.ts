@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import type { Bytes } from '../../../src/encoding/bytes.ts';
 import type { PrecertEntry } from '../../../src/log/log.ts';
-import { sha256 } from '../../../src/node/native-digest.ts';
+import { sha256 } from '../../../src/node/system/native-digest.ts';
 
 /** Distinct for each `n`; the log does not look inside. */
 export function entryOf(n: number, size = 900): PrecertEntry {

@@ -6,8 +6,8 @@ import { type FrozenLog, freeze, isFrozen, openFrozenLog } from '../../../src/lo
 import { LogDamage } from '../../../src/log/journal.ts';
 import { MemoryLeafIndex } from '../../../src/log/memory.ts';
 import type { ObjectStore } from '../../../src/log/object-store.ts';
-import { systemDisk } from '../../../src/node/disk.ts';
-import { FileStore } from '../../../src/node/file-store.ts';
+import { FileStore } from '../../../src/node/log/file-store.ts';
+import { systemDisk } from '../../../src/node/system/disk.ts';
 import { audit } from './audit.ts';
 import { entryOf, openLog, p256Signer, sha256, temporaryFolder } from './support.ts';
 

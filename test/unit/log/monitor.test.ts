@@ -3,7 +3,7 @@ import { fromUtf8, utf8 } from '../../../src/encoding/bytes.ts';
 import { LogClient } from '../../../src/log/log-client.ts';
 import { Alarm, BEGINNING, Monitor, type Progress } from '../../../src/log/monitor.ts';
 import type { OpenLog } from '../../../src/log/open-log.ts';
-import { nativeVerifier as verifier } from '../../../src/node/native-verifier.ts';
+import { nativeVerifier as verifier } from '../../../src/node/system/native-verifier.ts';
 import { flip, ShownLog } from '../../fakes/shown-log.ts';
 import { entryOf, ManualClock, ORIGIN, openLog, p256Signer, sha256, temporaryFolder } from './support.ts';
 

@@ -5,8 +5,8 @@ import { base64, hex } from '../../../src/encoding/bytes.ts';
 import { parsePublicKey } from '../../../src/key/public-key.ts';
 import type { Log, Sct } from '../../../src/log/log.ts';
 import { RemoteLog, type RemoteLogOptions } from '../../../src/log/remote.ts';
-import { openMemoryLog } from '../../../src/node/file-log.ts';
-import { nativeVerifier } from '../../../src/node/native-verifier.ts';
+import { openMemoryLog } from '../../../src/node/log/file-log.ts';
+import { nativeVerifier } from '../../../src/node/system/native-verifier.ts';
 import { fetchPoster } from '../../../src/web/fetch-poster.ts';
 import { entryOf, ManualClock, p256Signer, sha256 } from './support.ts';
 

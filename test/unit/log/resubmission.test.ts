@@ -5,7 +5,7 @@ import type { Log, PrecertEntry, Sct } from '../../../src/log/log.ts';
 import type { OpenLog } from '../../../src/log/open-log.ts';
 import { RESUBMISSION_WINDOW, Resubmissions } from '../../../src/log/resubmission.ts';
 import { verifySct } from '../../../src/log/sct.ts';
-import { nativeVerifier } from '../../../src/node/native-verifier.ts';
+import { nativeVerifier } from '../../../src/node/system/native-verifier.ts';
 import { Problem } from '../../../src/problem.ts';
 import { audit, holds } from './audit.ts';
 import { entryOf, ManualClock, openLog, p256Signer, sha256, temporaryFolder } from './support.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Bytes, concat, equal } from '../../../src/encoding/bytes.ts';
 import * as der from '../../../src/encoding/der.ts';
 import { Intake } from '../../../src/log/submission.ts';
-import { nativeVerifier as verifier } from '../../../src/node/native-verifier.ts';
+import { nativeVerifier as verifier } from '../../../src/node/system/native-verifier.ts';
 import { ecKey, extension, type Made, make } from '../certificate/made-chain.ts';
 import {
   hierarchy,

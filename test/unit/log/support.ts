@@ -9,8 +9,8 @@ import type { Bytes } from '../../../src/encoding/bytes.ts';
 import type { Signer } from '../../../src/key/signer.ts';
 import type { OpenLog } from '../../../src/log/open-log.ts';
 import type { Schedule } from '../../../src/log/schedule.ts';
-import { type FileLogOptions, openFileLog } from '../../../src/node/file-log.ts';
-import { sha256 } from '../../../src/node/native-digest.ts';
+import { type FileLogOptions, openFileLog } from '../../../src/node/log/file-log.ts';
+import { sha256 } from '../../../src/node/system/native-digest.ts';
 import { CHAIN, entryOf } from './entries.ts';
 
 export { sha256 };

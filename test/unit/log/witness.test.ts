@@ -5,7 +5,7 @@ import { readCosignerKey } from '../../../src/log/cosignature.ts';
 import type { OpenLog } from '../../../src/log/open-log.ts';
 import { Witness } from '../../../src/log/witness.ts';
 import { Witnesses, type WitnessReport } from '../../../src/log/witnesses.ts';
-import { nativeVerifier as verifier } from '../../../src/node/native-verifier.ts';
+import { nativeVerifier as verifier } from '../../../src/node/system/native-verifier.ts';
 import { fetchPoster as poster } from '../../../src/web/fetch-poster.ts';
 import { type FakeWitness, startWitness } from '../../fakes/witness.ts';
 import { audit } from './audit.ts';

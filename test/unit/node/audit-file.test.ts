@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
-import { AuditLog, type Sink } from '../../../src/node/audit-file.ts';
+import { AuditLog, type Sink } from '../../../src/node/signals/audit-file.ts';
 import { Problem } from '../../../src/problem.ts';
 import { startInstance } from '../../fakes/instance.ts';
 import { startIssuer } from '../../fakes/issuer.ts';

@@ -4,11 +4,11 @@ import type { Charge } from '../../../src/admission/limiter.ts';
 import { MemoryLimiter } from '../../../src/admission/memory-limiter.ts';
 import { instantOf } from '../../../src/clock.ts';
 import { fromUtf8, utf8 } from '../../../src/encoding/bytes.ts';
-import { type Answerer, Channel } from '../../../src/node/channel.ts';
-import { ClusterMetrics } from '../../../src/node/cluster-metrics.ts';
-import { ClusterLimiter, ClusterLog, sequencerAnswers } from '../../../src/node/cluster-ports.ts';
-import { decodeSct, EntryDecoder, encodeEntry, encodeSct } from '../../../src/node/cluster-wire.ts';
-import { createRegistry } from '../../../src/node/metrics.ts';
+import { type Answerer, Channel } from '../../../src/node/cluster/channel.ts';
+import { ClusterLimiter, ClusterLog, sequencerAnswers } from '../../../src/node/cluster/ports.ts';
+import { ClusterMetrics } from '../../../src/node/cluster/summed-metrics.ts';
+import { decodeSct, EntryDecoder, encodeEntry, encodeSct } from '../../../src/node/cluster/wire.ts';
+import { createRegistry } from '../../../src/node/signals/metrics.ts';
 import { Problem } from '../../../src/problem.ts';
 
 const nothing: Answerer = () => new Uint8Array();

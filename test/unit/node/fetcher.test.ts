@@ -3,7 +3,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { fromUtf8 } from '../../../src/encoding/bytes.ts';
-import { NodeFetcher, type NodeFetcherOptions } from '../../../src/node/fetcher.ts';
+import { NodeFetcher, type NodeFetcherOptions } from '../../../src/node/system/fetcher.ts';
 import { FetchError, type FetchOptions } from '../../../src/token/fetcher.ts';
 import { newTlsIdentity } from '../../fakes/tls.ts';
 

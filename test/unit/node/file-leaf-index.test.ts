@@ -2,7 +2,7 @@ import { rmSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import type { Bytes } from '../../../src/encoding/bytes.ts';
-import { FileLeafIndex } from '../../../src/node/file-leaf-index.ts';
+import { FileLeafIndex } from '../../../src/node/log/file-leaf-index.ts';
 import { audit } from '../log/audit.ts';
 import { mth } from '../log/reference.ts';
 import { entryOf, openLog, p256Signer, sha256, temporaryFolder } from '../log/support.ts';

@@ -27,7 +27,7 @@ for (const name of ['mkdir', 'mkdtemp', 'link', 'rename', 'rm', 'open'] as const
 }
 syncBuiltinESMExports();
 
-const { openInstance } = await import('../../../src/node/instance.ts');
+const { openInstance } = await import('../../../src/node/keys/instance.ts');
 const { optionsOf } = await import('./instance-options.ts');
 const { authority, logSigner, noteSigner } = await openInstance({
   ...optionsOf(kind === 'dev' ? 'dev' : 'serve'),

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { instantOf } from '../../../src/clock.ts';
-import { openDataFolder } from '../../../src/node/data-folder.ts';
-import { lockFolder } from '../../../src/node/file-lock.ts';
+import { openDataFolder } from '../../../src/node/keys/data-folder.ts';
 import {
   currentAt,
   FIRST,
@@ -15,13 +14,14 @@ import {
   readGenerations,
   signsAt,
   trustedUntil,
-} from '../../../src/node/generations.ts';
+} from '../../../src/node/keys/generations.ts';
 import {
   activatePending,
   addGenerations,
   discardPending,
   distrust,
-} from '../../../src/node/next-generation.ts';
+} from '../../../src/node/keys/next-generation.ts';
+import { lockFolder } from '../../../src/node/system/file-lock.ts';
 
 const at = (milliseconds: number) => instantOf(milliseconds);
 const list: readonly Generation[] = [

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { expect, test } from 'vitest';
-import { listen } from '../../../src/node/http-server.ts';
+import { listen } from '../../../src/node/listener/http-server.ts';
 
 test('a server that closes finishes what it accepted, and keeps no connection alive for its client', async () => {
   const { promise: released, resolve: release } = Promise.withResolvers<void>();

@@ -19,13 +19,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { instantOf } from '../../../src/clock.ts';
 import { hex } from '../../../src/encoding/bytes.ts';
 import { encodePem } from '../../../src/encoding/pem.ts';
-import { InstanceError } from '../../../src/node/data-folder.ts';
+import { InstanceError } from '../../../src/node/keys/data-folder.ts';
 import {
   ephemeralInstance,
   type Instance,
   type InstanceOptions,
   openInstance,
-} from '../../../src/node/instance.ts';
+} from '../../../src/node/keys/instance.ts';
 import { type Kind, keyPair } from '../../vectors/key-pairs.ts';
 import { makePair, NOW } from '../certificate/made-chain.ts';
 import { optionsOf } from './instance-options.ts';

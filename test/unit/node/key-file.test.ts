@@ -6,8 +6,13 @@ import {
   randomBytes,
 } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { isEncrypted, KeyFileError, readPrivateKey, writePrivateKey } from '../../../src/node/key-file.ts';
-import { nativeRandom } from '../../../src/node/native-random.ts';
+import {
+  isEncrypted,
+  KeyFileError,
+  readPrivateKey,
+  writePrivateKey,
+} from '../../../src/node/keys/key-file.ts';
+import { nativeRandom } from '../../../src/node/system/native-random.ts';
 import { keyPair } from '../../vectors/key-pairs.ts';
 
 const PASSPHRASE = 'correct horse battery staple';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { encodePem } from '../../../src/encoding/pem.ts';
-import { openTransitSigner, type TransitOptions } from '../../../src/node/kms-signer.ts';
+import { openTransitSigner, type TransitOptions } from '../../../src/node/keys/kms-signer.ts';
 import { send } from '../../fakes/client.ts';
 import { entryOf } from '../../fakes/instance.ts';
 import { startIssuer } from '../../fakes/issuer.ts';

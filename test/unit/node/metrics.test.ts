@@ -148,7 +148,7 @@ it('are on the address that metrics-host names, and on no other', async () => {
 
 it('a key in memory that fails is counted, and one elsewhere is timed', async () => {
   const { Registry } = await import('prom-client');
-  const { signerMetrics } = await import('../../../src/node/signer-metrics.ts');
+  const { signerMetrics } = await import('../../../src/node/keys/signer-metrics.ts');
   const registry = new Registry();
   const through = signerMetrics(registry);
   const algorithm = 'ecdsa-p256-sha256' as const;

@@ -2,9 +2,9 @@ import { createPublicKey, createSecretKey, type KeyObject, verify } from 'node:c
 import { describe, expect, test } from 'vitest';
 import { fromHex, hex } from '../../../src/encoding/bytes.ts';
 import { parsePublicKey } from '../../../src/key/public-key.ts';
-import { sha256 } from '../../../src/node/native-digest.ts';
-import { nativeSigner } from '../../../src/node/native-signer.ts';
-import { nativeVerifier } from '../../../src/node/native-verifier.ts';
+import { sha256 } from '../../../src/node/system/native-digest.ts';
+import { nativeSigner } from '../../../src/node/system/native-signer.ts';
+import { nativeVerifier } from '../../../src/node/system/native-verifier.ts';
 import { type Kind, keyPair, spkiOf } from '../../vectors/key-pairs.ts';
 
 const MESSAGE = Buffer.from('to be signed');

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { hex } from '../../../src/encoding/bytes.ts';
-import { nativeRandom } from '../../../src/node/native-random.ts';
+import { nativeRandom } from '../../../src/node/system/native-random.ts';
 
 test.each([0, 1, 20, 4095, 4096, 4097, 100_000])('%i bytes of their own', (length) => {
   const [a, b] = [nativeRandom(length), nativeRandom(length)];

@@ -8,8 +8,8 @@ import { execPath } from 'node:process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { hex } from '../../../src/encoding/bytes.ts';
-import { currentAt, readGenerations } from '../../../src/node/generations.ts';
-import { type Instance, openInstance } from '../../../src/node/instance.ts';
+import { currentAt, readGenerations } from '../../../src/node/keys/generations.ts';
+import { type Instance, openInstance } from '../../../src/node/keys/instance.ts';
 import { optionsOf } from './instance-options.ts';
 
 let base: string;

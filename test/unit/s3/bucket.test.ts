@@ -3,8 +3,8 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nativeRandom } from '../../../src/node/native-random.ts';
-import { later } from '../../../src/node/timer.ts';
+import { nativeRandom } from '../../../src/node/system/native-random.ts';
+import { later } from '../../../src/node/system/timer.ts';
 import { Bucket, BucketError, type BucketOptions } from '../../../src/s3/bucket.ts';
 import { listedObjects } from '../../../src/s3/listing.ts';
 import { probeConditions } from '../../../src/s3/probe.ts';

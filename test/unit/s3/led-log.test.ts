@@ -3,10 +3,10 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { parseSettings } from '../../../src/config/settings.ts';
-import { silentLogger } from '../../../src/node/logger.ts';
-import { sha256 } from '../../../src/node/native-digest.ts';
 import { type Service, startService } from '../../../src/node/service.ts';
-import { later } from '../../../src/node/timer.ts';
+import { silentLogger } from '../../../src/node/system/logger.ts';
+import { sha256 } from '../../../src/node/system/native-digest.ts';
+import { later } from '../../../src/node/system/timer.ts';
 import { Bucket } from '../../../src/s3/bucket.ts';
 import { send } from '../../fakes/client.ts';
 import { KINDS } from '../../fakes/instance.ts';

@@ -1,7 +1,7 @@
 // What tests of the log on object storage share: logs in a bucket, with the ledger of everything that they signed.
 
 import type { OpenLog } from '../../../src/log/open-log.ts';
-import { openS3Log, type S3LogOptions } from '../../../src/node/s3-log.ts';
+import { openS3Log, type S3LogOptions } from '../../../src/node/log/s3-log.ts';
 import { LogLedger } from '../../fakes/log-ledger.ts';
 import type { S3Server } from '../../fakes/s3.ts';
 import type { AuditedLog } from '../log/audit.ts';

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Clock, instantOf } from '../../../src/clock.ts';
-import { NodeFetcher } from '../../../src/node/fetcher.ts';
+import { NodeFetcher } from '../../../src/node/system/fetcher.ts';
 import { Problem } from '../../../src/problem.ts';
 import type { Fetcher } from '../../../src/token/fetcher.ts';
 import { type Issuer, IssuerDirectory } from '../../../src/token/issuer.ts';

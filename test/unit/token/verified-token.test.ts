@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { CompactSign, exportSPKI } from 'jose';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { instantOf, systemClock } from '../../../src/clock.ts';
-import { NodeFetcher } from '../../../src/node/fetcher.ts';
+import { NodeFetcher } from '../../../src/node/system/fetcher.ts';
 import { Problem } from '../../../src/problem.ts';
 import { signatureAlgorithms } from '../../../src/token/algorithm.ts';
 import { type Issuer, IssuerDirectory } from '../../../src/token/issuer.ts';

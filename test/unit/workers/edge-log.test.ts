@@ -1,7 +1,7 @@
 // The log as an isolate sees it: one question a second, no way back, and 503 where the object does not answer.
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { sha256 } from '../../../src/node/native-digest.ts';
+import { sha256 } from '../../../src/node/system/native-digest.ts';
 import type { Outcome } from '../../../src/problem-wire.ts';
 import type { DurableLog } from '../../../src/workers/durable-log.ts';
 import { EdgeLog } from '../../../src/workers/edge-log.ts';

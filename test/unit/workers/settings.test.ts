@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { bundleSettings, bundleText } from '../../../deploy/workers/settings-bundle.ts';
-import { loadKinds } from '../../../src/node/shipped-configuration.ts';
+import { loadKinds } from '../../../src/node/settings/shipped-configuration.ts';
 import { decodeKinds, encodeKinds } from '../../../src/workers/kinds-wire.ts';
 import { readBundle, withOverrides } from '../../../src/workers/settings.ts';
 import type { Overrides } from '../../../src/workers/variables.ts';

@@ -1,0 +1,129 @@
+// Cluster: an instance of several processes: this one keeps data folder, log, limits and metrics, and others issue.
+
+import { createServer } from 'node:net';
+import { MemoryLimiter } from '../../admission/memory-limiter.ts';
+import { listen } from '../listener/http-server.ts';
+import { renewal } from '../listener/listeners.ts';
+import { type MayflyOptions, openMayfly } from '../mayfly.ts';
+import {
+  metricsHandler,
+  metricsUrlOf,
+  publicUrlOf,
+  reachable,
+  type Service,
+  schemeOf,
+  urlOf,
+} from '../service.ts';
+import type { LoadSettings, ReloadCause } from '../settings/reload.ts';
+import type { ReadFiles } from '../settings/watch.ts';
+import { ClusterWorkers } from './workers.ts';
+
+export interface ClusterOptions extends MayflyOptions {
+  /** Of the command line; the workers read the configuration by them. */
+  readonly flags: object;
+  /** What `settings` were read from. */
+  readonly files: ReadFiles;
+  /** Program and arguments of a worker, which calls `runWorker`. */
+  readonly command: readonly [string, ...string[]];
+}
+
+export interface Cluster extends Omit<Service, 'reload'> {
+  /** As Reload.run, in this process; then the workers read the very same texts. */
+  reload(load: LoadSettings, cause: ReloadCause, files: ReadFiles): boolean;
+}
+
+/** Throws an Error with a sentence for the operator when something that was configured cannot be used. */
+export async function startCluster(options: ClusterOptions): Promise<Cluster> {
+  const { settings, logger } = options;
+  if (options.ephemeral)
+    throw new Error('workers need a data folder for their keys: leave out --ephemeral, or set workers to 1');
+  await using opened = new AsyncDisposableStack(); // closes all of it when a later part cannot be opened
+  const rest = await reserve(settings.host, settings.port);
+  opened.defer(() => rest.release());
+  const grpc = await reserve(settings.host, settings.grpcPort);
+  opened.defer(() => grpc.release());
+  const url = urlOf(reachable(settings.host), rest.port, schemeOf(settings.tls));
+  const publicUrl = publicUrlOf(settings, url, logger);
+  const limiter = new MemoryLimiter();
+  const noRenewal = { renew: () => {} }; // the workers have the listeners; here certificates are only looked at
+  const mayfly = await openMayfly({ ...options, limiter }, publicUrl, (wanted) =>
+    renewal(settings, wanted, new Map([['REST', noRenewal] as const, ['gRPC', noRenewal] as const])),
+  );
+  opened.defer(() => mayfly.close());
+  const workers = new ClusterWorkers({
+    command: options.command,
+    settings,
+    mayfly,
+    limiter,
+    logger,
+    start: {
+      count: settings.workers,
+      flags: options.flags,
+      texts: options.files.texts,
+      port: rest.port,
+      grpcPort: grpc.port,
+      publicUrl,
+    },
+  });
+  opened.defer(() => workers.close());
+  await workers.start();
+  await Promise.all([rest.release(), grpc.release()]); // the workers hold the ports from here on
+  const metricsServer = await listen(
+    metricsHandler({ contentType: mayfly.metrics.contentType, text: () => workers.metrics() }),
+    settings.metricsHost,
+    settings.metricsPort,
+  );
+  opened.move();
+  return {
+    url,
+    grpcUrl: urlOf(reachable(settings.host), grpc.port, schemeOf(settings.grpcTls)),
+    metricsUrl: metricsUrlOf(settings, metricsServer.port),
+    reload(load, cause, files) {
+      const done = mayfly.reload(load, cause);
+      workers.reload(files.texts, cause, done);
+      return done;
+    },
+    async rotate(cause) {
+      // Trust documents come from here: they know a key before the first signature by it.
+      const done = await mayfly.rotate(cause);
+      if (done) await workers.rotate(cause); // what cannot be used here would only cost workers
+      return done;
+    },
+    async close(delayMs = 0) {
+      mayfly.drain();
+      if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+      await workers.close();
+      await mayfly.close();
+      await metricsServer.close();
+    },
+  };
+}
+
+interface Reserved {
+  readonly port: number;
+  release(): Promise<void>;
+}
+
+/**
+ * Looks whether a port is free, as those that share it do not ask, and holds one that was picked here until the workers
+ * have it. Rejects with the system's error where anybody else has it.
+ */
+async function reserve(host: string, wanted: number): Promise<Reserved> {
+  const { port, release } = await bound(host, wanted, false);
+  await release();
+  return wanted === 0 ? bound(host, port, true) : { port, release: async () => {} };
+}
+
+function bound(host: string, port: number, reusePort: boolean): Promise<Reserved> {
+  const server = createServer((socket) => socket.destroy());
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ host, port, reusePort }, () => {
+      const address = server.address();
+      resolve({
+        port: typeof address === 'object' && address !== null ? address.port : port,
+        release: () => new Promise((done) => server.close(() => done())),
+      });
+    });
+  });
+}

@@ -1,0 +1,242 @@
+// Cluster workers: the processes that issue, as their sequencer starts, tells, replaces and ends them.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join, resolve } from 'node:path';
+import { Duplex } from 'node:stream';
+import { Counter, Gauge } from 'prom-client';
+import type { MemoryLimiter } from '../../admission/memory-limiter.ts';
+import type { Settings } from '../../config/settings.ts';
+import type { FailureNote } from '../admission.ts';
+import type { Mayfly } from '../mayfly.ts';
+import { FROZEN_FILE } from '../settings/frozen-issuers.ts';
+import type { ReloadCause } from '../settings/reload.ts';
+import type { Logger } from '../system/logger.ts';
+import { Channel } from './channel.ts';
+import { type SequencerSide, sequencerAnswers } from './ports.ts';
+import { serveRelay } from './relay.ts';
+import { ClusterMetrics } from './summed-metrics.ts';
+import { ASK, decode, encode, type Start, type Texts } from './wire.ts';
+import { CHANNEL_FD, RELAY_FD } from './worker.ts';
+
+export interface ClusterWorkersOptions {
+  /** Program and arguments of a worker, which calls `runWorker`. */
+  readonly command: readonly [string, ...string[]];
+  readonly settings: Settings;
+  /** Of this process. */
+  readonly mayfly: Mayfly;
+  readonly limiter: MemoryLimiter;
+  readonly logger: Logger;
+  readonly start: Omit<Start, 'number' | 'current'>;
+}
+
+interface Worker {
+  readonly number: number;
+  readonly child: ChildProcess;
+  readonly channel: Channel;
+  readonly since: number;
+}
+
+/** Milliseconds before a worker that ended is replaced: the first, which doubles while they end young, and the longest. */
+const FIRST_PAUSE = 100;
+const LONGEST_PAUSE = 10_000;
+const YOUNG = 30_000;
+/** Milliseconds that a worker may take to tell its metrics; what it told before counts then. */
+const PATIENCE = 2_000;
+
+export class ClusterWorkers {
+  readonly #options: ClusterWorkersOptions;
+  readonly #side: SequencerSide;
+  readonly #metrics: ClusterMetrics;
+  readonly #exits: Counter;
+  /** All that have not ended. */
+  readonly #alive = new Set<Worker>();
+  /** Those that serve. */
+  readonly #serving = new Set<Worker>();
+  readonly #timers = new Set<NodeJS.Timeout>();
+  /** How often each has ended young in a row. */
+  readonly #deaths = new Map<number, number>();
+  /** The files of the configuration in force, where that is another than at the start. */
+  #current: Texts | undefined;
+  #closing = false;
+
+  constructor(options: ClusterWorkersOptions) {
+    const { mayfly, limiter } = options;
+    this.#options = options;
+    this.#side = {
+      log: mayfly.log,
+      limiter,
+      // A worker knows about its own keys.
+      readiness: async () => (await mayfly.door.readiness()).filter(({ component }) => SHARED.has(component)),
+    };
+    const { registry } = mayfly.metrics;
+    this.#metrics = new ClusterMetrics(registry);
+    const registers = [registry];
+    const serving = this.#serving;
+    new Gauge({
+      registers,
+      name: 'mayfly_workers',
+      help: 'Issuing processes that serve.',
+      collect() {
+        this.set(serving.size);
+      },
+    });
+    this.#exits = new Counter({
+      registers,
+      name: 'mayfly_worker_exits_total',
+      help: 'Issuing processes that ended unasked; each is replaced.',
+    });
+  }
+
+  /** Resolves once all of them serve; rejects with the sentence of one that cannot. */
+  async start(): Promise<void> {
+    const { count } = this.#options.start;
+    await Promise.all(Array.from({ length: count }, (_, i) => this.#launch(i + 1)));
+  }
+
+  async #launch(number: number): Promise<void> {
+    const [program, ...words] = this.#options.command;
+    const child = spawn(program, words, { stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'] });
+    const worker: Worker = {
+      number,
+      child,
+      since: performance.now(),
+      channel: new Channel(
+        streamOf(child, CHANNEL_FD),
+        sequencerAnswers(this.#side, (note) => this.#spread(worker, note)),
+      ),
+    };
+    serveRelay(streamOf(child, RELAY_FD), this.#options.mayfly.app.fetch);
+    this.#alive.add(worker);
+    child.once('error', () => worker.channel.end());
+    child.once('exit', (code, signal) => this.#ended(worker, signal ?? code));
+    try {
+      let told = this.#current;
+      const start = { ...this.#options.start, number, ...(told !== undefined && { current: told }) };
+      await worker.channel.request(ASK.start, encode('start', start));
+      while (told !== this.#current) {
+        told = this.#current; // read again meanwhile
+        await this.#follow(worker, told ?? this.#options.start.texts, 'file');
+      }
+      if (child.exitCode === null && child.signalCode === null) this.#serving.add(worker);
+    } catch (error) {
+      end(worker);
+      throw error;
+    }
+  }
+
+  #ended(worker: Worker, how: unknown): void {
+    const { logger } = this.#options;
+    const { number, since } = worker;
+    const served = this.#serving.delete(worker);
+    this.#alive.delete(worker);
+    worker.channel.end();
+    this.#metrics.ended(number);
+    if (this.#closing || (!served && !this.#deaths.has(number))) return; // at the start its sentence is told
+    this.#exits.inc();
+    const deaths = performance.now() - since > YOUNG ? 0 : (this.#deaths.get(number) ?? 0) + 1;
+    this.#deaths.set(number, deaths);
+    const pause = deaths === 0 ? 0 : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (deaths - 1));
+    logger.error({ worker: number, how, pause }, 'an issuing process has ended; it is replaced');
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#launch(number).then(
+        () => logger.info({ worker: number }, 'an issuing process serves in the place of one that ended'),
+        (err: unknown) => logger.error({ worker: number, err }, 'an issuing process cannot be started'),
+      );
+    }, pause);
+    this.#timers.add(timer);
+  }
+
+  /** What a client got wrong at one counts at all. */
+  #spread(from: Worker, note: FailureNote): void {
+    const payload = encode('failure', note);
+    for (const worker of this.#serving)
+      if (worker !== from) worker.channel.request(ASK.heard, payload).catch(() => undefined);
+  }
+
+  /**
+   * Puts the files of a configuration that this process has taken in force everywhere; of one that it has refused, the
+   * list of frozen issuers alone.
+   */
+  reload(texts: Texts, cause: ReloadCause, taken: boolean): void {
+    this.#current = taken ? texts : this.#withFrozen(texts);
+    for (const worker of this.#serving) this.#follow(worker, this.#current, cause).catch(() => undefined); // it ends, and begins anew with them
+  }
+
+  #withFrozen(texts: Texts): Texts {
+    const file = resolve(join(this.#options.settings.data, FROZEN_FILE));
+    const [frozen] = texts.filter(([path]) => path === file);
+    const before = this.#current ?? this.#options.start.texts;
+    return frozen === undefined ? before : [...before.filter(([path]) => path !== file), frozen];
+  }
+
+  /** One that cannot do what this process could is not left with the old configuration. */
+  async #follow(worker: Worker, texts: Texts, cause: ReloadCause): Promise<void> {
+    const payload = encode('reload', { texts, cause });
+    const done = await worker.channel.request(ASK.reload, payload).then(isDone, () => false);
+    if (done) return;
+    end(worker);
+    throw new Error('the worker could not take up the configuration');
+  }
+
+  /** Resolves once all have looked for new keys. */
+  async rotate(cause: ReloadCause): Promise<void> {
+    const payload = encode('rotate', { cause });
+    const rotations = [...this.#serving].map(async (worker) => {
+      const done = await worker.channel.request(ASK.rotate, payload).then(isDone, () => false);
+      if (!done) end(worker);
+    });
+    await Promise.all(rotations);
+  }
+
+  /** Of all processes together. */
+  async metrics(): Promise<string> {
+    await Promise.all([...this.#serving].map((worker) => this.#hear(worker)));
+    return this.#metrics.text();
+  }
+
+  async #hear({ number, channel }: Worker): Promise<void> {
+    const late = Promise.withResolvers<undefined>();
+    const timer = setTimeout(() => late.resolve(undefined), PATIENCE);
+    const told = channel.request(ASK.metrics).catch(() => undefined);
+    const payload = await Promise.race([told, late.promise]);
+    clearTimeout(timer);
+    if (payload !== undefined) this.#metrics.heard(number, decode('metrics', payload));
+  }
+
+  /** Resolves when all have answered what they had accepted, and have ended. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    await Promise.all(
+      [...this.#alive].map(async (worker) => {
+        const { child, channel } = worker;
+        const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
+        if (this.#serving.has(worker)) {
+          await this.#hear(worker); // its counts are asked for once more
+          await channel.request(ASK.close).catch(() => undefined);
+          channel.end();
+        } else end(worker);
+        await exited;
+      }),
+    );
+  }
+}
+
+const SHARED = new Set<string>(['draining', 'log']);
+
+function isDone(payload: Uint8Array): boolean {
+  return decode('done', payload);
+}
+
+function streamOf(child: ChildProcess, descriptor: number): Duplex {
+  const stream = child.stdio[descriptor];
+  if (stream instanceof Duplex) return stream;
+  throw new Error('an issuing process cannot be started');
+}
+
+function end({ child, channel }: Worker): void {
+  channel.end();
+  child.kill('SIGKILL');
+}
