@@ -333,15 +333,15 @@ describe('what the sequencer is told', () => {
 });
 
 describe('what cannot be', () => {
-  const refused = async (args: readonly string[], words: RegExp): Promise<void> => {
+  const refused = async (args: readonly string[], words: RegExp, exitCode = 1): Promise<void> => {
     const { code, stderr } = await run(['serve', ...FREE_PORTS, ...args], { cwd: folder });
-    expect([code, stderr]).toEqual([1, expect.stringMatching(words)]);
+    expect([code, stderr]).toEqual([exitCode, expect.stringMatching(words)]);
   };
 
   test('workers without a data folder, in role log, or as many as none', async () => {
     await refused(['--workers', '2', '--ephemeral'], /workers need a data folder/);
     await refused(['--workers', '2', '--role', 'log', '--log-roots', '/dev/null'], /role log/);
-    await refused(['--workers', '0'], /1 to 64/);
+    await refused(['--workers', '0'], /1 to 64/, 2); // wrong use of the command
   });
 
   test('a worker without a sequencer', async () => {

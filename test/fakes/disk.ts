@@ -1,6 +1,9 @@
 // A disk in memory that forgets, at a crash, what was not synced, and that fails when told to.
 
+import { constants } from 'node:fs';
 import type { Disk } from '../../src/node/system/disk.ts';
+
+const { O_EXCL } = constants;
 
 interface File {
   /** What a crash cannot take. */
@@ -39,6 +42,7 @@ export class FakeDisk implements Disk {
     return this.#run('open', path, () => {
       const writing = flags !== 0;
       let file = this.#names.get(path);
+      if (file !== undefined && (flags & O_EXCL) !== 0) throw failure('EEXIST', path);
       if (writing) {
         file ??= { durable: new Uint8Array(), current: new Uint8Array(), pending: [] };
         file.current = new Uint8Array();

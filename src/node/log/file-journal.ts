@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { Bytes } from '../../encoding/bytes.ts';
 import type { Sha256 } from '../../encoding/digest.ts';
 import type { Journal, JournalRecord } from '../../log/journal.ts';
-import { CREATE_OR_EMPTY, type Disk, syncFolder, writeFully } from '../system/disk.ts';
+import { createAnew, type Disk, syncFolder, writeFully } from '../system/disk.ts';
 import {
   FRAME,
   frame,
@@ -150,7 +150,7 @@ export class FileJournal implements Journal {
     const marker = randomBytes(MARKER);
     const content = Buffer.concat([header(marker), ...records.map((record) => frame(marker, record))]);
     const size = Math.max(this.#segmentSize, content.length + (needed === 0 ? 0 : FRAME + needed));
-    const fd = await disk.open(temporary, CREATE_OR_EMPTY, 0o600);
+    const fd = await createAnew(disk, temporary, 0o600);
     try {
       await writeFully(disk, fd, content, 0);
       // Real zeros, not a hole: a sync into written blocks has no metadata to wait for.

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { type Bytes, equal } from '../../encoding/bytes.ts';
 import { LogDamage } from '../../log/journal.ts';
 import type { ObjectStore } from '../../log/object-store.ts';
-import { CREATE_OR_EMPTY, type Disk, makeFolders, syncFolder, writeFully } from '../system/disk.ts';
+import { createAnew, type Disk, makeFolders, syncFolder, writeFully } from '../system/disk.ts';
 
 export class FileStore implements ObjectStore {
   readonly #root: string;
@@ -37,7 +37,7 @@ export class FileStore implements ObjectStore {
     this.#temporaries += 1;
     const temporary = `${this.#root}/.${this.#temporaries}.tmp`;
     try {
-      const fd = await this.#disk.open(temporary, CREATE_OR_EMPTY, this.#mode);
+      const fd = await createAnew(this.#disk, temporary, this.#mode);
       try {
         await writeFully(this.#disk, fd, bytes, 0);
         await this.#disk.sync(fd);

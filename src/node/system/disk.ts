@@ -57,12 +57,29 @@ export const systemDisk: Disk = {
 };
 
 export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+  return hasCode(error, 'ENOENT');
 }
 
-const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR, O_TRUNC } = fs.constants;
-export const CREATE = O_CREAT | O_EXCL | O_RDWR;
-export const CREATE_OR_EMPTY = O_CREAT | O_TRUNC | O_RDWR;
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}
+
+const { O_CREAT, O_EXCL, O_RDONLY, O_RDWR } = fs.constants;
+const CREATE = O_CREAT | O_EXCL | O_RDWR;
+
+/**
+ * A new file under a temporary name; returns its descriptor. What a crash left under that name is unlinked and not emptied: where it
+ * cut a rename in two, the file may stand under the name that it was given as well.
+ */
+export async function createAnew(disk: Disk, path: string, mode: number): Promise<number> {
+  try {
+    return await disk.open(path, CREATE, mode);
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
+  await disk.remove(path);
+  return disk.open(path, CREATE, mode);
+}
 
 /** Writes all of `bytes`, however often the system has to be asked. */
 export async function writeFully(disk: Disk, fd: number, bytes: Uint8Array, position: number): Promise<void> {
