@@ -7,11 +7,12 @@ import { printable } from '../certificate/plain-words.ts';
 import type { CaSettings } from '../config/ca-settings.ts';
 import { hex } from '../encoding/bytes.ts';
 import type { KeyPlace } from '../node/keys/existing-ca.ts';
+import { passphraseOf } from '../node/keys/existing-ca.ts';
 import type { CaCurve } from '../node/keys/new-ca.ts';
 import { discardRequest, requestCa } from '../node/keys/pending-request.ts';
 import { STEPS } from './ca-init.ts';
 import { addOutcome, type Outcome, tell } from './outcome.ts';
-import { addPlace, type PlaceFlags, passphraseOf, settingsOf } from './rotation-words.ts';
+import { addPlace, type PlaceFlags, settingsOf } from './rotation-words.ts';
 
 interface CsrFlags extends PlaceFlags {
   out?: string;

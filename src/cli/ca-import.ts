@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { AuthorityError } from '../certificate/authority-error.ts';
 import { printable } from '../certificate/plain-words.ts';
 import { systemClock } from '../clock.ts';
+import { passphraseOf } from '../node/keys/existing-ca.ts';
 import { pendingAt } from '../node/keys/generations.ts';
 import { importCa } from '../node/keys/pending-request.ts';
 import { STEPS } from './ca-init.ts';
@@ -19,7 +20,6 @@ import {
   linesOf,
   nextSteps,
   type PlaceFlags,
-  passphraseOf,
   settingsOf,
 } from './rotation-words.ts';
 

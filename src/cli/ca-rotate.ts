@@ -4,9 +4,10 @@ import { X509Certificate } from 'node:crypto';
 import { Command } from 'commander';
 import { type Instant, systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
+import { passphraseOf } from '../node/keys/existing-ca.ts';
 import { type Generations, pendingAt } from '../node/keys/generations.ts';
 import { chainIn, nextCa } from '../node/keys/next-ca.ts';
-import { activatePending, addGenerations, discardPending } from '../node/keys/next-generation.ts';
+import { activatePending, addGenerations } from '../node/keys/next-generation.ts';
 import { describeCa, factsOfCa } from './ca-words.ts';
 import { addOutcome, type Outcome, tell } from './outcome.ts';
 import {
@@ -16,10 +17,10 @@ import {
   folderOf,
   linesOf,
   nextSteps,
-  passphraseOf,
   type RotateFlags,
   requireOne,
   settingsOf,
+  takeBack,
 } from './rotation-words.ts';
 
 interface CaRotateFlags extends RotateFlags {
@@ -48,10 +49,7 @@ async function rotate(flags: CaRotateFlags): Promise<Outcome> {
   const settings = settingsOf(flags);
   const folder = folderOf(settings);
   const now = systemClock.now();
-  if (flags.discard === true) {
-    const gone = await discardPending(folder, KINDS, now);
-    return { lines: [`Taken back: ${gone.join(' and ')}.`], object: { ok: true, discarded: gone } };
-  }
+  if (flags.discard === true) return takeBack(folder, KINDS, now);
   if (flags.activate === true) {
     const generations = await activatePending(folder, KINDS, now, now);
     return outcomeOf(generations, settings, now, [

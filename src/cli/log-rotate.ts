@@ -4,10 +4,11 @@ import type { KeyObject } from 'node:crypto';
 import { Command } from 'commander';
 import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
+import { passphraseOf } from '../node/keys/existing-ca.ts';
 import { numberOf, pendingAt } from '../node/keys/generations.ts';
 import { writePrivateKey } from '../node/keys/key-file.ts';
 import { newLogKeys } from '../node/keys/log-instance.ts';
-import { activatePending, addGenerations, discardPending } from '../node/keys/next-generation.ts';
+import { activatePending, addGenerations } from '../node/keys/next-generation.ts';
 import { logPathOf } from '../node/log/builtin-log.ts';
 import { nativeRandom as random } from '../node/system/native-random.ts';
 import { addOutcome, type Outcome, tell } from './outcome.ts';
@@ -18,10 +19,10 @@ import {
   folderOf,
   linesOf,
   nextSteps,
-  passphraseOf,
   type RotateFlags,
   requireOne,
   settingsOf,
+  takeBack,
 } from './rotation-words.ts';
 
 const KINDS = ['log'] as const;
@@ -43,10 +44,7 @@ async function rotate(flags: RotateFlags): Promise<Outcome> {
   requireFolderLog(settings);
   const folder = folderOf(settings);
   const now = systemClock.now();
-  if (flags.discard === true) {
-    const gone = await discardPending(folder, KINDS, now);
-    return { lines: [`Taken back: ${gone.join(' and ')}.`], object: { ok: true, discarded: gone } };
-  }
+  if (flags.discard === true) return takeBack(folder, KINDS, now);
   if (flags.activate === true) {
     const log = factsOf(await activatePending(folder, KINDS, now, now), 'log', now);
     return {

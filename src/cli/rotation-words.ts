@@ -6,7 +6,6 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { type Instant, instantOf } from '../clock.ts';
 import { parseDuration } from '../config/duration.ts';
 import type { Settings } from '../config/settings.ts';
-import { firstLine } from '../node/keys/existing-ca.ts';
 import {
   currentAt,
   type Generation,
@@ -14,8 +13,9 @@ import {
   type PartKind,
   trustedUntil,
 } from '../node/keys/generations.ts';
+import { discardPending } from '../node/keys/next-generation.ts';
 import { loadSettings, type ServeFlags } from './options.ts';
-import type { JsonFlag } from './outcome.ts';
+import type { JsonFlag, Outcome } from './outcome.ts';
 
 export interface PlaceFlags extends JsonFlag {
   config?: string;
@@ -70,14 +70,16 @@ export function settingsOf({ config, data, keyPassphraseFile }: PlaceFlags): Set
   return loadSettings(flags).settings;
 }
 
-export function passphraseOf({ keyPassphraseFile }: Settings): string | undefined {
-  return keyPassphraseFile === undefined ? undefined : firstLine(keyPassphraseFile);
-}
-
 /** Throws an Error with a sentence where the folder is not that of an instance that has been started. */
 export function folderOf({ data }: Pick<Settings, 'data'>): string {
   if (existsSync(join(data, 'instance.json'))) return data;
   throw new Error(`${data} is no data folder of an instance; name it with --data`);
+}
+
+/** What --discard does. */
+export async function takeBack(folder: string, kinds: readonly PartKind[], now: Instant): Promise<Outcome> {
+  const gone = await discardPending(folder, kinds, now);
+  return { lines: [`Taken back: ${gone.join(' and ')}.`], object: { ok: true, discarded: gone } };
 }
 
 export function beginning(flags: RotateFlags, now: Instant): Instant | undefined {

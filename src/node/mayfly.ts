@@ -24,7 +24,7 @@ import { asOne } from './as-one.ts';
 import { facesOf } from './faces.ts';
 import { inClusterCredentials } from './in-cluster.ts';
 import { caMetrics } from './keys/ca-metrics.ts';
-import { caAt, existingCa, firstLine } from './keys/existing-ca.ts';
+import { caAt, existingCa, passphraseOf } from './keys/existing-ca.ts';
 import { ephemeralInstance, type Instance, openInstance } from './keys/instance.ts';
 import { Rotation } from './keys/rotation.ts';
 import { signerMetrics } from './keys/signer-metrics.ts';
@@ -315,7 +315,7 @@ async function instanceOf(
   { settings, kind, ephemeral, sequencer }: MayflyOptions,
   before?: Instance,
 ): Promise<Instance> {
-  const { ca: given, keyPassphraseFile } = settings;
+  const { ca: given } = settings;
   const ca = optional('ca', given && existingCa(given));
   const common = { kind, clock, random, sha256, verifier, ...ca };
   if (ephemeral) return before ?? ephemeralInstance(common);
@@ -323,13 +323,9 @@ async function instanceOf(
     folder: settings.data,
     keyAt: caAt,
     issuesOnly: sequencer !== undefined,
-    ...optional('passphrase', passphraseIn(keyPassphraseFile)),
+    ...optional('passphrase', passphraseOf(settings)),
   };
   return openInstance({ ...common, ...folder }, before);
-}
-
-function passphraseIn(file: string | undefined): string | undefined {
-  return file === undefined ? undefined : firstLine(file);
 }
 
 function optional<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {

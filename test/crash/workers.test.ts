@@ -157,15 +157,7 @@ describe('a worker that is killed', () => {
     await keep(promises, traffic.answers);
     expect(promises.size).toBeGreaterThan(60);
     configure({ workers: 1, port: Number(new URL(first.url).port) });
-    const second = await serve([
-      '--config',
-      config,
-      '--data',
-      join(folder, 'data'),
-      '--port',
-      new URL(first.url).port,
-    ]);
-    servers.push(second);
+    await serving('--port', new URL(first.url).port);
     await promises.settle();
   });
 });
@@ -319,15 +311,7 @@ describe('what the sequencer is told', () => {
     expect(statusesOf(traffic.answers)).toEqual([200]);
     await keep(promises, traffic.answers);
     configure({ workers: 1 });
-    const second = await serve([
-      '--config',
-      config,
-      '--data',
-      join(folder, 'data'),
-      '--port',
-      new URL(server.url).port,
-    ]);
-    servers.push(second);
+    await serving('--port', new URL(server.url).port);
     await promises.settle();
   });
 });

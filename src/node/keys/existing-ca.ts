@@ -76,6 +76,15 @@ function withChain(chain: string, read: KeyPlace): CaSettings {
   return { chain, key, ...(passphraseFile !== undefined && { passphraseFile }) };
 }
 
+/** What encrypts the keys in the data folder, where the settings name a file for it. */
+export function passphraseOf({
+  keyPassphraseFile,
+}: {
+  readonly keyPassphraseFile?: string | undefined;
+}): string | undefined {
+  return keyPassphraseFile === undefined ? undefined : firstLine(keyPassphraseFile);
+}
+
 /** Throws an Error with a sentence for a file that cannot be read. */
 export function firstLine(file: string): string {
   try {

@@ -9,6 +9,7 @@ import {
   type Http2ServerResponse,
 } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
+import { throttled } from '../system/throttled.ts';
 import { Http2Sessions } from './http2-sessions.ts';
 import { checkEvery, DEFAULT_LIMITS, type ListenerLimits, silenceAllowed } from './listener-limits.ts';
 import { sniff } from './protocol-sniffer.ts';
@@ -56,7 +57,7 @@ export const MAX_HEADER_BYTES = 32 * 1024;
 /** Ms between two times that room is made: a client that has just come in can begin. */
 const ROOM_EVERY = 1_000;
 /** Ms between two words about it. */
-const WORD_EVERY = 10_000;
+export const WORD_EVERY = 10_000;
 
 /** Rejects with the system's error when the address cannot be bound, or the certificate does not fit its key. */
 export async function openListener(
@@ -204,16 +205,6 @@ function divide(
 /** Over HTTP/1.1. Node's secure server has the method too, which its types do not know. */
 function closeIdle(server: (Server | Http2SecureServer) & { closeIdleConnections?(): void }): void {
   server.closeIdleConnections?.();
-}
-
-function throttled(milliseconds: number, act: () => void): () => void {
-  let last = Number.NEGATIVE_INFINITY;
-  return () => {
-    const now = performance.now();
-    if (now - last < milliseconds) return;
-    last = now;
-    act();
-  };
 }
 
 function bound(

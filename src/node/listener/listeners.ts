@@ -7,7 +7,8 @@ import type { TlsSettings } from '../../config/listener-settings.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { Problem } from '../../problem.ts';
 import type { Logger } from '../system/logger.ts';
-import type { Listener, ListenerOptions } from './listener.ts';
+import { throttled } from '../system/throttled.ts';
+import { type Listener, type ListenerOptions, WORD_EVERY } from './listener.ts';
 import { affordable } from './listener-limits.ts';
 import { requireUsable, tlsIdentity } from './tls-identity.ts';
 
@@ -62,9 +63,6 @@ export function renewal(
   };
 }
 
-/** Ms between two words about overload. */
-const WORD_EVERY = 10_000;
-
 /** What `pressure.queue` allows, counted by metrics, with a word in the log now and then. */
 export function openCapacity(
   { pressure }: Settings,
@@ -72,14 +70,13 @@ export function openCapacity(
   registry: Registry,
   onRefused: (problem: Problem) => void = () => {},
 ): Capacity {
-  let last = Number.NEGATIVE_INFINITY;
-  const capacity: Capacity = new Capacity(pressure.queue, (problem) => {
-    onRefused(problem);
-    const now = performance.now();
-    if (now - last < WORD_EVERY) return;
-    last = now;
+  const tell = throttled(WORD_EVERY, () => {
     const { refused } = capacity;
     logger.warn({ queue: pressure.queue, refused }, 'the queue is full: requests are answered with 503');
+  });
+  const capacity: Capacity = new Capacity(pressure.queue, (problem) => {
+    onRefused(problem);
+    tell();
   });
   const registers = [registry];
   new Gauge({
