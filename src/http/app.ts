@@ -15,7 +15,7 @@ import type { PemChain } from './ca-information.ts';
 import * as information from './ca-information.ts';
 import { cors, corsHeaders } from './cors.ts';
 import { type ErrorDetail, failureResponse, problemOf } from './failure.ts';
-import type { Unreadiness } from './health.ts';
+import { readinessResponse, servingResponse, type Unreadiness } from './health.ts';
 import * as v1 from './signing-cert-v1.ts';
 import * as v2 from './signing-cert-v2.ts';
 
@@ -90,12 +90,8 @@ export function createApp(door: Door, faces: readonly Face[] = []): Hono {
     '/api/v1/rootCert',
     () => new Response(information.rootCert(door.line().authority), { headers: PEM_TYPE }),
   );
-  get(app, '/healthz', () => json('{"status":"SERVING"}\n'));
-  get(app, '/readyz', async () => {
-    const reasons = await door.readiness();
-    if (reasons.length === 0) return json('{"status":"READY"}\n');
-    return json(`${JSON.stringify({ status: 'NOT_READY', reasons })}\n`, 503);
-  });
+  get(app, '/healthz', servingResponse);
+  get(app, '/readyz', async () => readinessResponse(await door.readiness()));
 
   for (const path of ['/api/v2/signingCert', '/api/v1/signingCert'])
     app.all(path, () => refuseMethod('POST', door));
@@ -163,8 +159,8 @@ function refuseMethod(allow: string, door: Door): Response {
   return failureResponse(new Problem('method_not_allowed'), door.errors, { allow });
 }
 
-function json(body: string, status = 200): Response {
-  return new Response(body, { status, headers: JSON_TYPE });
+function json(body: string): Response {
+  return new Response(body, { headers: JSON_TYPE });
 }
 
 function observe(door: Door, callers: WeakMap<Request, Caller>): MiddlewareHandler {

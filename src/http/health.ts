@@ -9,8 +9,20 @@ export const EXPIRY_WARNING_MS = 24 * 60 * 60 * 1000;
 
 /** One reason not to send traffic here. */
 export interface Unreadiness {
-  readonly component: 'draining' | 'signer' | 'authority' | 'log';
+  readonly component: 'draining' | 'signer' | 'authority' | 'log' | 'workers';
   readonly reason: string;
+}
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+export function servingResponse(): Response {
+  return new Response('{"status":"SERVING"}\n', { headers: JSON_TYPE });
+}
+
+export function readinessResponse(reasons: readonly Unreadiness[]): Response {
+  if (reasons.length === 0) return new Response('{"status":"READY"}\n', { headers: JSON_TYPE });
+  const body = `${JSON.stringify({ status: 'NOT_READY', reasons })}\n`;
+  return new Response(body, { status: 503, headers: JSON_TYPE });
 }
 
 export async function signerReadiness(authority: Authority): Promise<readonly Unreadiness[]> {

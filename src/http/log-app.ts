@@ -7,7 +7,7 @@ import { Problem } from '../problem.ts';
 import { type Answer, routeOf } from './answer.ts';
 import { cors } from './cors.ts';
 import { type ErrorDetail, failureResponse, problemOf } from './failure.ts';
-import type { Unreadiness } from './health.ts';
+import { readinessResponse, servingResponse, type Unreadiness } from './health.ts';
 import { openApiRoutes } from './openapi.ts';
 
 export interface LogAppDoor {
@@ -31,11 +31,8 @@ export function createLogApp(door: LogAppDoor): Hono {
   const app = new Hono();
   app.use(observe(door));
   app.use(cors);
-  app.get('/healthz', (c) => c.json({ status: 'SERVING' }));
-  app.get('/readyz', (c) => {
-    const reasons = door.readiness();
-    return reasons.length === 0 ? c.json({ status: 'READY' }) : c.json({ status: 'NOT_READY', reasons }, 503);
-  });
+  app.get('/healthz', servingResponse);
+  app.get('/readyz', () => readinessResponse(door.readiness()));
   app.get('/.well-known/mayfly/log.json', (c) => c.json(describeLog(door.identity, door.prefix)));
   const url = door.prefix.slice(0, -door.path.length - 1);
   app.route('/', openApiRoutes({ url, parts: ['log', 'submission'] }));

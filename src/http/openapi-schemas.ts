@@ -163,7 +163,7 @@ export const SCHEMAS = {
   Unreadiness: object({
     status: constant('NOT_READY'),
     reasons: list(
-      object({ component: { enum: ['draining', 'signer', 'authority', 'log'] }, reason: text() }),
+      object({ component: { enum: ['draining', 'signer', 'authority', 'log', 'workers'] }, reason: text() }),
     ),
   }),
   TrustedRoot: object({

@@ -6,6 +6,7 @@ import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
 import type { Bytes } from '../encoding/bytes.ts';
 import { decodePem } from '../encoding/pem.ts';
+import type { Unreadiness } from '../http/health.ts';
 import { logRoutes } from '../http/log.ts';
 import { createLogApp, type LogAppDoor } from '../http/log-app.ts';
 import { submissionRoutes } from '../http/log-submission.ts';
@@ -16,12 +17,13 @@ import { ephemeralLogInstance, type LogInstance, openLogInstance } from './keys/
 import { signerMetrics } from './keys/signer-metrics.ts';
 import { type FetchHandler, listen } from './listener/http-server.ts';
 import { listenerMetrics, listenerOptions, openCapacity, renewal } from './listener/listeners.ts';
+import { listenForMetrics } from './listener/metrics-port.ts';
 import { callerReader, connectionOf } from './listener/node-caller.ts';
 import { hasShownCertificate } from './listener/tls-identity.ts';
 import { LOG_PATH, openBuiltinLog, originOf } from './log/builtin-log.ts';
 import { type LogMetrics, submissionMetrics } from './log/log-metrics.ts';
 import type { MayflyOptions } from './mayfly.ts';
-import { metricsHandler, reachable, schemeOf, urlOf } from './service.ts';
+import { reachable, schemeOf, urlOf } from './service.ts';
 import { type LoadSettings, Reload, type ReloadCause } from './settings/reload.ts';
 import { createRegistry } from './signals/metrics.ts';
 import { requestLogOf } from './signals/request-log.ts';
@@ -94,6 +96,10 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
   const prefix = `${publicUrl}${LOG_PATH}/`;
   const { errors } = settings;
   const onBug = (cause: unknown): void => logger.error({ err: cause }, 'answered with 500');
+  const readiness = (): Unreadiness[] => [
+    ...(draining ? [{ component: 'draining', reason: 'the server is shutting down' } as const] : []),
+    ...(log.ready ? [] : [{ component: 'log', reason: 'the log cannot be written' } as const]),
+  ];
   const app = createLogApp({
     identity: log.reader.identity,
     path: LOG_PATH,
@@ -112,10 +118,7 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
       }),
       logRoutes({ reader: log.reader, prefix: () => prefix, roots: () => intake.authorities, errors, onBug }),
     ],
-    readiness: () => [
-      ...(draining ? [{ component: 'draining', reason: 'the server is shutting down' } as const] : []),
-      ...(log.ready ? [] : [{ component: 'log', reason: 'the log cannot be written' } as const]),
-    ],
+    readiness,
     errors,
     callerOf: callerReader(settings).ofRequest,
     onAnswer(answer) {
@@ -137,10 +140,12 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
     registry,
     live: LIVE,
   });
-  const metricsServer = await listen(
-    metricsHandler({ contentType: registry.contentType, text: () => registry.metrics() }),
-    settings.metricsHost,
-    settings.metricsPort,
+  const metricsServer = await listenForMetrics(
+    {
+      metrics: { contentType: registry.contentType, text: () => registry.metrics() },
+      readiness: async () => readiness(),
+    },
+    settings,
   );
   opened.move();
   return {

@@ -1,7 +1,6 @@
 // Service: an instance and its listeners: HTTP, gRPC, and metrics.
 
 import { compressionGzip } from '@connectrpc/connect-node';
-import { Hono } from 'hono';
 import type { Settings } from '../config/settings.ts';
 import { grpcFace } from '../grpc/face.ts';
 import { grpcListener } from './listener/grpc-listener.ts';
@@ -9,9 +8,9 @@ import { type GrpcServer, listenGrpc } from './listener/grpc-server.ts';
 import { type FetchHandler, listen } from './listener/http-server.ts';
 import type { Listener } from './listener/listener.ts';
 import { type ListenerName, listenerMetrics, listenerOptions, renewal } from './listener/listeners.ts';
+import { listenForMetrics } from './listener/metrics-port.ts';
 import { type Mayfly, type MayflyOptions, openMayfly } from './mayfly.ts';
 import type { LoadSettings, ReloadCause } from './settings/reload.ts';
-import type { Metrics } from './signals/metrics.ts';
 import type { Logger } from './system/logger.ts';
 
 export interface Service {
@@ -35,11 +34,8 @@ export async function startService(options: MayflyOptions): Promise<Service> {
   await using opened = new AsyncDisposableStack(); // closes all of it when the rest cannot be opened
   opened.defer(() => doors.close());
   const { mayfly } = doors;
-  const metricsServer = await listen(
-    metricsHandler(mayfly.metrics),
-    settings.metricsHost,
-    settings.metricsPort,
-  );
+  const { metrics, door } = mayfly;
+  const metricsServer = await listenForMetrics({ metrics, readiness: door.readiness }, settings);
   opened.move();
   return {
     url: doors.url,
@@ -147,12 +143,4 @@ export function schemeOf(tls: object | undefined): 'http' | 'https' {
 /** Of a listener, without a final slash. */
 export function urlOf(host: string, port: number, scheme: 'http' | 'https' = 'http'): string {
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-export function metricsHandler(metrics: Pick<Metrics, 'text' | 'contentType'>): FetchHandler {
-  const app = new Hono();
-  app.get('/metrics', async (c) =>
-    c.body(await metrics.text(), 200, { 'content-type': metrics.contentType }),
-  );
-  return app.fetch;
 }

@@ -141,6 +141,23 @@ describe('a worker that is killed', () => {
     expect((await server.stop()).code).toBe(0);
   });
 
+  test('and all the others with it: the metrics port says that nobody issues, until somebody does', async () => {
+    configure();
+    const server = await serving();
+    const ready = () => send(new URL(server.metricsUrl).origin, '/readyz');
+    expect((await ready()).status).toBe(200);
+    for (const pid of workersOf(server)) process.kill(pid, 'SIGKILL');
+    await vi.waitFor(
+      async () =>
+        expect(await ready()).toMatchObject({
+          status: 503,
+          json: { reasons: [{ component: 'workers', reason: 'no issuing process serves' }] },
+        }),
+      AWHILE,
+    );
+    await vi.waitFor(async () => expect((await ready()).status).toBe(200), AWHILE);
+  }, 60_000);
+
   test('does not outlive its sequencer, and what was answered is there after the next start', {
     timeout: 60_000,
   }, async () => {

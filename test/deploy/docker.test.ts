@@ -91,19 +91,19 @@ describe('the stages', () => {
     running = child;
     try {
       let said = '';
-      const url = await new Promise<string>((resolve, reject) => {
+      const { url, metrics } = await new Promise<{ url: string; metrics: string }>((resolve, reject) => {
         for (const stream of [child.stdout, child.stderr])
           stream.on('data', (chunk) => {
             said += chunk;
-            const [, found] = /"url":"([^"]+)".*"msg":"ready"/.exec(said) ?? [];
-            if (found !== undefined) resolve(found);
+            const [, found, watched] = /"url":"([^"]+)".*"metrics":"([^"]+)".*"msg":"ready"/.exec(said) ?? [];
+            if (found !== undefined && watched !== undefined) resolve({ url: found, metrics: watched });
           });
         child.once('exit', (code) => reject(new Error(`ended with ${code}: ${said}`)));
       });
       const { leaf } = await issue(url, { token: await people.sign() });
       expect(leaf.names).toEqual([{ kind: 'email', value: 'dana@example.org' }]);
       expect(readdirSync(join(root, 'var', 'lib', 'mayfly'))).toContain('instance.json');
-      expect(health(`${url}/healthz`)).toBe(0);
+      expect(health(metrics.replace('/metrics', '/healthz'))).toBe(0);
     } finally {
       child.kill();
     }

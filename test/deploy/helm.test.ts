@@ -1,5 +1,6 @@
 // The Helm chart: linted, held to its schema and to Kubernetes' types, and run: real processes get what its pods would get.
 
+import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -11,8 +12,10 @@ import { entryOf } from '../fakes/instance.ts';
 import { type FakeIssuer, startIssuer } from '../fakes/issuer.ts';
 import { type RunningServer, run, serve } from '../fakes/process.ts';
 import { type RedisServer, startRedis } from '../fakes/redis.ts';
+import { overHttp1 } from '../fakes/secure-client.ts';
 import { issue, request } from '../fakes/signing-client.ts';
 import { describeWith, isInstalled } from '../fakes/skip.ts';
+import { newTlsAuthority } from '../fakes/tls.ts';
 import { serveAs, temporary, translate } from './container.ts';
 import { configMap, fill, mount, type Store, type Workload, workload } from './manifests.ts';
 
@@ -41,6 +44,7 @@ const FULL = {
     passwordSecret: { name: 'redis-password', key: 'password' },
   },
   ingress: { enabled: true, host: 'ca.example.com', className: 'nginx', tlsSecretName: 'tls' },
+  tls: { secretName: 'tls', clientCa: true },
   metrics: { enabled: true, serviceMonitor: { enabled: true, labels: { release: 'prometheus' } } },
   networkPolicy: {
     clientsFrom: [{ namespaceSelector: {} }],
@@ -51,6 +55,11 @@ const FULL = {
   podLabels: { team: 'signing' },
   podAnnotations: { 'example.com/on-call': 'signing' },
 };
+
+function publicKeyOf(): string {
+  const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return publicKey.export({ type: 'spki', format: 'pem' }).toString();
+}
 
 describeWith('go', 'the Helm chart', () => {
   const folder = temporary('chart');
@@ -75,6 +84,13 @@ describeWith('go', 'the Helm chart', () => {
   };
   const kindOf = (object: unknown): string => z.object({ kind: z.string() }).parse(object).kind;
   const ofKind = (objects: readonly unknown[], kind: string) => objects.filter((one) => kindOf(one) === kind);
+  const configMapsOf = (objects: readonly unknown[]): Store['configMaps'] =>
+    Object.fromEntries(
+      ofKind(objects, 'ConfigMap').map((one) => {
+        const { metadata, data } = configMap.parse(one);
+        return [metadata.name, data];
+      }),
+    );
   const workloadsOf = (objects: readonly unknown[]) => {
     const [ca] = ofKind(objects, 'Deployment').map((one) => workload.parse(one));
     const [log] = ofKind(objects, 'StatefulSet').map((one) => workload.parse(one));
@@ -99,6 +115,8 @@ describeWith('go', 'the Helm chart', () => {
     ['a public URL with a slash at its end', { publicUrl: 'https://ca.example.com/' }, '/publicUrl'],
     ['a key that is none', { ...MINIMAL, isuers: [] }, 'isuers'],
     ['a setting that the chart makes itself', { ...MINIMAL, settings: { data: '/elsewhere' } }, "'data'"],
+    ['TLS beside the values for it', { ...MINIMAL, settings: { tls: {} } }, "'tls'"],
+    ['a client CA without TLS', { ...MINIMAL, tls: { clientCa: true } }, '/tls'],
     ['neither a log nor the URL of one', { ...MINIMAL, log: { enabled: false } }, '/log'],
     ['an ingress for no host', { ...MINIMAL, ingress: { enabled: true } }, '/ingress'],
     ['an issuer without a URL', { ...MINIMAL, issuers: [{ type: 'email' }] }, '/issuers/0'],
@@ -125,6 +143,59 @@ describeWith('go', 'the Helm chart', () => {
       });
     }
   });
+
+  test.each([
+    ['in clear', MINIMAL, ['http', 'kubernetes.io/h2c']],
+    ['over TLS', { ...MINIMAL, tls: { secretName: 'tls' } }, ['https', 'https']],
+    ['with metrics for others', FULL, ['https', 'https', undefined]],
+  ])('asks pods how they are where no TLS stands before the answer: %s', (_, values, spoken) => {
+    const objects = rendered(values);
+    const { ca, log } = workloadsOf(objects);
+    for (const one of [ca, log]) {
+      const [container] = one?.spec.template.spec.containers ?? [];
+      expect(container?.ports).toContainEqual({ name: 'metrics', containerPort: 2112 });
+      for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe'] as const)
+        expect(container?.[probe]).toMatchObject({ httpGet: { port: 'metrics' } });
+    }
+    const ports = z.object({
+      spec: z.object({ ports: z.array(z.object({ appProtocol: z.string().optional() })) }),
+    });
+    const [service] = ofKind(objects, 'Service').map((one) => ports.parse(one).spec.ports);
+    expect(service?.map(({ appProtocol }) => appProtocol)).toEqual(spoken);
+  });
+
+  test('makes replicas over TLS that let in who shows a certificate, and tell probes that show none', async () => {
+    await using opened = new AsyncDisposableStack();
+    const authority = await newTlsAuthority();
+    const { cert, key } = await authority.issue();
+    const values = {
+      ...MINIMAL,
+      log: { enabled: false, url: 'http://127.0.0.1:1/', publicKey: publicKeyOf() },
+      drainDelay: '0s',
+      tls: { secretName: 'tls', clientCa: true },
+    };
+    const objects = rendered(values);
+    const { ca } = workloadsOf(objects);
+    const store = {
+      secrets: {
+        'mayfly-ca': await instanceSecret(join(folder, 'instance-tls')),
+        tls: { 'tls.crt': cert, 'tls.key': key, 'ca.crt': authority.cert },
+      },
+      configMaps: configMapsOf(objects),
+    };
+    const at = join(folder, 'ca-tls');
+    mkdirSync(at);
+    const mounts = mount(ca, store, at, (text, places) => translate(text, places));
+    const server = await serveAs(ca.spec.template.spec.containers[0].args, mounts);
+    opened.defer(async () => void (await server.stop()));
+    await untilReady(ca, server);
+    const [stranger, client] = [{ ca: authority.cert }, { ca: authority.cert, cert, key }].map(
+      (credentials) => overHttp1(server.url, credentials),
+    );
+    for (const one of [stranger, client]) opened.defer(async () => one?.close());
+    await expect(stranger?.send('/healthz')).rejects.toThrow();
+    expect((await client?.send('/readyz'))?.status).toBe(200);
+  }, 60_000);
 
   test('lets one log write, and no replica issue before the key of the log is known', () => {
     const { ca, log } = workloadsOf(rendered(MINIMAL));
@@ -216,12 +287,7 @@ describeWith('go', 'the Helm chart', () => {
       };
       const storeOf = (objects: readonly unknown[]): Store => ({
         secrets,
-        configMaps: Object.fromEntries(
-          ofKind(objects, 'ConfigMap').map((one) => {
-            const { metadata, data } = configMap.parse(one);
-            return [metadata.name, data];
-          }),
-        ),
+        configMaps: configMapsOf(objects),
       });
       const elsewhere = new Map([[FULL.redis.url, redis.url]]);
       const adapt = (text: string, mounts: ReadonlyMap<string, string>): string =>
@@ -318,8 +384,10 @@ describeWith('go', 'the Helm chart', () => {
   }
 
   async function untilReady(pod: Workload, server: RunningServer): Promise<void> {
-    const { livenessProbe, readinessProbe } = pod.spec.template.spec.containers[0];
-    for (const { httpGet } of [livenessProbe, readinessProbe])
-      await vi.waitFor(async () => expect((await send(server.url, httpGet.path)).status).toBe(200), 20_000);
+    const { startupProbe, livenessProbe, readinessProbe } = pod.spec.template.spec.containers[0];
+    for (const { httpGet } of [startupProbe, livenessProbe, readinessProbe]) {
+      const base = httpGet.port === 'metrics' ? new URL(server.metricsUrl).origin : server.url;
+      await vi.waitFor(async () => expect((await send(base, httpGet.path)).status).toBe(200), 20_000);
+    }
   }
 });

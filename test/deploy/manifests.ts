@@ -22,11 +22,13 @@ const volume = z.object({
     .optional(),
 });
 const labels = z.record(z.string(), z.string());
+const probe = z.object({ httpGet: z.object({ path: z.string(), port: z.string() }) });
 const container = z.object({
   args: z.array(z.string()),
   ports: z.array(z.object({ name: z.string(), containerPort: z.number() })),
-  readinessProbe: z.object({ httpGet: z.object({ path: z.string(), port: z.string() }) }),
-  livenessProbe: z.object({ httpGet: z.object({ path: z.string(), port: z.string() }) }),
+  startupProbe: probe,
+  livenessProbe: probe,
+  readinessProbe: probe,
   resources: z.object({ limits: z.object({ memory: z.string() }) }),
   securityContext: z.unknown(),
   volumeMounts: z.array(

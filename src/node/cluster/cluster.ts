@@ -2,18 +2,10 @@
 
 import { createServer } from 'node:net';
 import { MemoryLimiter } from '../../admission/memory-limiter.ts';
-import { listen } from '../listener/http-server.ts';
 import { renewal } from '../listener/listeners.ts';
+import { listenForMetrics } from '../listener/metrics-port.ts';
 import { type MayflyOptions, openMayfly } from '../mayfly.ts';
-import {
-  metricsHandler,
-  metricsUrlOf,
-  publicUrlOf,
-  reachable,
-  type Service,
-  schemeOf,
-  urlOf,
-} from '../service.ts';
+import { metricsUrlOf, publicUrlOf, reachable, type Service, schemeOf, urlOf } from '../service.ts';
 import type { LoadSettings, ReloadCause } from '../settings/reload.ts';
 import type { ReadFiles } from '../settings/watch.ts';
 import { ClusterWorkers } from './workers.ts';
@@ -68,11 +60,9 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   opened.defer(() => workers.close());
   await workers.start();
   await Promise.all([rest.release(), grpc.release()]); // the workers hold the ports from here on
-  const metricsServer = await listen(
-    metricsHandler({ contentType: mayfly.metrics.contentType, text: () => workers.metrics() }),
-    settings.metricsHost,
-    settings.metricsPort,
-  );
+  const metrics = { contentType: mayfly.metrics.contentType, text: () => workers.metrics() };
+  const readiness = async () => [...(await mayfly.door.readiness()), ...workers.readiness()];
+  const metricsServer = await listenForMetrics({ metrics, readiness }, settings);
   opened.move();
   return {
     url,

@@ -7,6 +7,7 @@ import { Duplex } from 'node:stream';
 import { Counter, Gauge } from 'prom-client';
 import type { MemoryLimiter } from '../../admission/memory-limiter.ts';
 import type { Settings } from '../../config/settings.ts';
+import type { Unreadiness } from '../../http/health.ts';
 import type { FailureNote } from '../admission.ts';
 import type { Mayfly } from '../mayfly.ts';
 import { FROZEN_FILE } from '../settings/frozen-issuers.ts';
@@ -188,6 +189,11 @@ export class ClusterWorkers {
       if (!done) end(worker);
     });
     await Promise.all(rotations);
+  }
+
+  /** Why the workers together could not issue now; one that is being replaced is the others' matter. */
+  readiness(): readonly Unreadiness[] {
+    return this.#serving.size > 0 ? [] : [{ component: 'workers', reason: 'no issuing process serves' }];
   }
 
   /** Of all processes together. */

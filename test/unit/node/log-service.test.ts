@@ -194,7 +194,9 @@ describe('roles', () => {
 
   it('log says that it is well, and serves nothing of a CA', async () => {
     const { root } = await newAuthority();
-    const { url } = await startLog({ logRoots: root });
+    const { url, metricsUrl } = await startLog({ logRoots: root });
+    for (const path of ['/healthz', '/readyz'])
+      expect(await send(new URL(metricsUrl).origin, path)).toMatchObject({ status: 200 });
     expect(await send(url, '/healthz')).toMatchObject({ status: 200, json: { status: 'SERVING' } });
     expect(await send(url, '/readyz', { headers: { 'x-request-id': 'one' } })).toMatchObject({
       status: 200,

@@ -56,6 +56,21 @@ it('draining makes it unready, and it still lives and answers', async () => {
   await closing;
 });
 
+it('the metrics port tells the same in clear', async () => {
+  const instance = await startInstance();
+  const base = new URL(instance.service.metricsUrl).origin;
+  for (const path of ['/healthz', '/readyz'])
+    expect((await send(base, path)).text).toBe((await send(instance.url, path)).text);
+  const closing = instance.service.close(1_000);
+  expect(await send(base, '/readyz')).toMatchObject({
+    status: 503,
+    json: { status: 'NOT_READY', reasons: [{ component: 'draining' }] },
+  });
+  expect((await send(base, '/healthz')).status).toBe(200);
+  expect((await send(base, '/api/v2/trustBundle')).status).toBe(404);
+  await closing;
+});
+
 it('probes that come together try the key once', async () => {
   let asked = 0;
   const slow = Promise.withResolvers<number>();

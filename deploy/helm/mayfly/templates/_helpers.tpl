@@ -35,7 +35,7 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 host: 0.0.0.0
 port: 5555
 grpc-port: 5554
-metrics-host: {{ ternary "0.0.0.0" "127.0.0.1" .Values.metrics.enabled }}
+metrics-host: 0.0.0.0 # where the probes ask
 metrics-port: 2112
 public-url: {{ .Values.publicUrl | quote }}
 data: /var/lib/mayfly
@@ -52,6 +52,21 @@ log:
 {{- end }}
 {{- if .Values.log.bearerSecret.name }}
   bearer: { file: /run/mayfly-log/token }
+{{- end }}
+{{- with .Values.tls }}
+{{- if .secretName }}
+tls:
+  certificate: /run/mayfly-tls/tls.crt
+  key: /run/mayfly-tls/tls.key
+  {{- if .clientCa }}
+  client-ca: /run/mayfly-tls/ca.crt
+  {{- end }}
+grpc-tls-certificate: /run/mayfly-tls/tls.crt
+grpc-tls-key: /run/mayfly-tls/tls.key
+{{- if .clientCa }}
+grpc-tls-client-ca: /run/mayfly-tls/ca.crt
+{{- end }}
+{{- end }}
 {{- end }}
 {{- $settings := deepCopy .Values.settings -}}
 {{- if and .Values.redis.url (ne (toString (index $settings "rate-limits")) "off") }}
@@ -109,17 +124,18 @@ securityContext:
   {{- include "mayfly.podSecurity" . | nindent 2 }}
 {{- end -}}
 
+{{/* On the metrics port: it is in clear and asks for no certificate, whatever the others do. */}}
 {{- define "mayfly.probes" -}}
 startupProbe:
-  httpGet: { path: /healthz, port: http }
+  httpGet: { path: /healthz, port: metrics }
   periodSeconds: 2
   failureThreshold: 60
 livenessProbe:
-  httpGet: { path: /healthz, port: http }
+  httpGet: { path: /healthz, port: metrics }
   periodSeconds: 10
   timeoutSeconds: 5
 readinessProbe:
-  httpGet: { path: /readyz, port: http }
+  httpGet: { path: /readyz, port: metrics }
   periodSeconds: 5
   timeoutSeconds: 5
 {{- end -}}
