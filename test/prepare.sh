@@ -8,6 +8,7 @@ command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v softhsm2-util >/dev/null || missing="$missing softhsm2"
 command -v faketime >/dev/null || missing="$missing faketime"
 command -v systemd-analyze >/dev/null || missing="$missing systemd"
+command -v systemd-nspawn >/dev/null || missing="$missing systemd-container"
 python3 -m ensurepip --version >/dev/null 2>&1 || missing="$missing python3-venv"
 promtool=''
 command -v promtool >/dev/null || promtool=' prometheus'

@@ -7,10 +7,12 @@ import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { ownEnvironment, temporary } from './container.ts';
+import { copyOfPackage } from './package.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const folder = temporary('release');
 const release = join(folder, 'release');
+const script = join(copyOfPackage(join(folder, 'clone')), 'deploy', 'npm', 'release.sh');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const read = (suffix: string): Buffer => {
@@ -20,14 +22,12 @@ const read = (suffix: string): Buffer => {
 };
 
 beforeAll(() => {
-  execFileSync(join(ROOT, 'deploy', 'npm', 'release.sh'), [release], { stdio: 'pipe' });
+  execFileSync(script, [release], { stdio: 'pipe' });
 }, 180_000);
 
 describe('the release', () => {
   test('is made in an empty folder only, with digests that fit', () => {
-    const { status, stderr } = spawnSync(join(ROOT, 'deploy', 'npm', 'release.sh'), [release], {
-      encoding: 'utf8',
-    });
+    const { status, stderr } = spawnSync(script, [release], { encoding: 'utf8' });
     expect([status, stderr]).toEqual([1, expect.stringContaining('is not empty')]);
     const sums = read('SHA256SUMS').toString().trim().split('\n');
     for (const line of sums) {

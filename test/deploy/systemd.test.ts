@@ -1,4 +1,4 @@
-// The systemd unit: as systemd reads it, how much it leaves exposed, and what it starts.
+// The systemd unit: as systemd reads it, how much it leaves exposed, what it starts, and all of it under a systemd that was booted.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,8 @@ import { entryOf } from '../fakes/instance.ts';
 import { startIssuer } from '../fakes/issuer.ts';
 import { issue } from '../fakes/signing-client.ts';
 import { describeWith } from '../fakes/skip.ts';
-import { serveAs, temporary } from './container.ts';
+import { ownEnvironment, serveAs, temporary } from './container.ts';
+import { copyOfPackage, pack } from './package.ts';
 
 const FOLDER = join(import.meta.dirname, '..', '..', 'deploy', 'systemd');
 const UNIT = readFileSync(join(FOLDER, 'mayfly.service'), 'utf8');
@@ -71,4 +72,20 @@ test('what the unit starts issues, and reads its configuration again when it is 
   } finally {
     expect((await server.stop()).code).toBe(0);
   }
+});
+
+describeWith('nspawn', 'the unit under a systemd that was booted for it', () => {
+  test('the unit issues, sees and writes nothing else, reloads, comes back, takes secrets, and stops', () => {
+    const tarball = pack(copyOfPackage(join(folder, 'clone')), folder);
+    const words = [process.execPath, tarball, FOLDER, join(import.meta.dirname, 'systemd-trial.sh')];
+    const { status, stdout, stderr } = spawnSync(join(import.meta.dirname, 'boot.sh'), words, {
+      env: ownEnvironment(),
+      encoding: 'utf8',
+      timeout: 240_000,
+    });
+    expect([status, stdout + stderr]).toEqual([
+      0,
+      expect.stringMatching(/exposure level for mayfly.service: 1\.\d OK/),
+    ]);
+  }, 300_000);
 });

@@ -14,6 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { copyOfPackage, pack } from '../deploy/package.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const EXAMPLES = readdirSync(import.meta.dirname).filter((name) => !name.includes('.test.'));
@@ -30,12 +31,8 @@ interface Manifest {
 const manifestOf = (path: string): Manifest => JSON.parse(readFileSync(join(path, 'package.json'), 'utf8'));
 
 beforeAll(() => {
-  const packed = execFileSync('npm', ['pack', '--silent', '--pack-destination', folder], {
-    cwd: ROOT,
-    encoding: 'utf8',
-  });
+  const tarball = pack(copyOfPackage(join(folder, 'clone')), folder);
   mkdirSync(join(modules, 'mayfly'), { recursive: true });
-  const tarball = join(folder, packed.trim().split('\n').at(-1) ?? '');
   execFileSync('tar', ['-xzf', tarball, '-C', join(modules, 'mayfly'), '--strip-components', '1']);
   for (const name of Object.keys(manifestOf(join(modules, 'mayfly')).dependencies)) link(name);
   // What the examples themselves use to build and check types with.

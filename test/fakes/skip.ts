@@ -17,6 +17,10 @@ const PROGRAMS = {
   chromium: { probe: ['chromium', '--version'], install: 'apt-get install -y chromium' },
   python: { probe: ['python3', '-m', 'ensurepip', '--version'], install: 'apt-get install -y python3-venv' },
   systemd: { probe: ['systemd-analyze', '--version'], install: 'apt-get install -y systemd' },
+  nspawn: {
+    probe: ['unshare', '--mount', 'systemd-nspawn', '--version'],
+    install: 'as root: apt-get install -y systemd-container',
+  },
   promtool: { probe: ['promtool', '--version'], install: 'apt-get install -y prometheus' },
   go: { probe: ['go', 'version'], install: 'apt-get install -y golang-go' },
 } as const satisfies Record<string, Program>;
