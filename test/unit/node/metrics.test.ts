@@ -79,6 +79,8 @@ describe('metrics', () => {
       1,
     );
     expect(sample(`grpc_server_handled_total{grpc_type="unary",${check},grpc_code="OK"}`)).toBe(1);
+    for (const method of [sign, check])
+      expect(sample(`grpc_server_handling_seconds_count{grpc_type="unary",${method}}`)).toBe(1);
     expect(sample(`grpc_server_msg_received_total{grpc_type="unary",${sign}}`)).toBe(1);
     expect(sample(`grpc_server_msg_sent_total{grpc_type="unary",${sign}}`)).toBe(0);
     expect(sample(`grpc_server_msg_sent_total{grpc_type="unary",${check}}`)).toBe(1);
