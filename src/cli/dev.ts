@@ -10,6 +10,8 @@ import { addServeFlags, loadSettings, portNumber, type ServeFlags } from './opti
 import { closeOnSignal, SERVE_EXIT_CODES } from './serve.ts';
 
 const ISSUER_PORT = 5556;
+/** Not the folder of serve, which refuses what dev made. */
+const DATA = './mayfly-dev-data';
 const LOOPBACK = '127.0.0.1';
 
 interface DevFlags extends ServeFlags {
@@ -19,6 +21,7 @@ interface DevFlags extends ServeFlags {
 export function devCommand(): Command {
   const command = addServeFlags(
     new Command('dev').description('serve a development instance with an OIDC issuer that mints any token'),
+    DATA,
   )
     .option(
       '--issuer-port <n>',
@@ -33,7 +36,7 @@ export function devCommand(): Command {
 
 async function dev(flags: DevFlags): Promise<void> {
   const kinds = loadKinds();
-  const { settings } = loadSettings({ ...flags, data: flags.data ?? './mayfly-dev-data' }, kinds);
+  const { settings } = loadSettings({ ...flags, data: flags.data ?? DATA }, kinds);
   if (!LOOPBACK_HOSTS.has(settings.host)) {
     throw new Error(
       'dev listens on loopback only, as anyone can mint its tokens; use serve for other addresses',

@@ -44,13 +44,14 @@ export interface ServeFlags {
   keyPassphraseFile?: string;
 }
 
-export function addServeFlags(command: Command): Command {
+/** `data` is the folder that the command takes where none is given. */
+export function addServeFlags(command: Command, data = './mayfly-data'): Command {
   return command
     .option(
       '--config <file>',
       'a Mayfly or Fulcio configuration file (default: ./mayfly.yaml, else the shipped one)',
     )
-    .option('--data <dir>', 'folder of keys and log (default: ./mayfly-data)')
+    .option('--data <dir>', `folder of keys and log (default: ${data})`)
     .option('--host <address>', 'address to listen on (default: 127.0.0.1)')
     .option('--port <n>', 'HTTP port (default: 5555)', portNumber)
     .option('--tls-certificate <file>', 'PEM certificate (and chain) with which REST is served over TLS')

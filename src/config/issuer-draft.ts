@@ -69,7 +69,7 @@ export const KNOWN_ISSUERS: Readonly<Record<string, KnownIssuer>> = {
     title: 'people with a Google account',
   },
   gitea: {
-    example: 'https://gitea.example.com',
+    example: 'https://gitea.example.com/api/actions/oidc',
     matches: /\/\/gitea\./,
     type: 'gitea',
     title: 'Gitea Actions',

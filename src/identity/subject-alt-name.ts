@@ -14,6 +14,9 @@ export function subjectAltName(kind: SubjectAltName['kind'], value: string): Sub
   if (value === '') throw refusal('the subject alternative name would be empty');
   if (kind !== 'other-name' && !isAscii(value))
     throw refusal(`x509: ${quote(value.toWellFormed())} cannot be encoded as an IA5String`);
+  // Go leaves a query as it is, and what follows `scheme:`; no URI has a space (RFC 3986 section 2).
+  if (kind !== 'other-name' && value.includes(' '))
+    throw refusal('the subject alternative name would contain a space');
   checkText(value);
   return { kind, value };
 }
@@ -43,6 +46,6 @@ function isAscii(text: string): boolean {
 function refusal(message: string): Problem {
   return new Problem('identity_unencodable', {
     message,
-    hint: 'The claims that make up the name must be text without control characters; an email address is ASCII.',
+    hint: 'The claims that make up the name must be text without control characters; an email address is ASCII, and a URI has no space.',
   });
 }

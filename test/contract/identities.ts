@@ -204,6 +204,12 @@ export function identities(the: () => World): void {
         /^parse "https:\/\/gitlab.com\/%zz": invalid URL escape "%zz"$/,
       ],
       [
+        'a space in the query of a URI',
+        'gitlab-pipeline',
+        { ...named('gitlab-pipeline').claims, ci_config_ref_uri: 'gitlab.com/grp/app//ci.yml?a b' },
+        /^the subject alternative name would contain a space$/,
+      ],
+      [
         'a template that misses its claim',
         'ci-provider github',
         { ...named('ci-provider github').claims, sha: undefined },

@@ -11,7 +11,7 @@ import { parseTemplate } from '../../src/identity/template-parser.ts';
 import { escapeUrl, joinUrl } from '../../src/identity/url.ts';
 import { Problem } from '../../src/problem.ts';
 import { type ClaimValue, claimsOf } from '../../src/token/claims.ts';
-import { github, gitlab, kinds, providerOf } from '../unit/identity/kinds.ts';
+import { type ClaimObject, github, gitlab, kinds, providerOf } from '../unit/identity/kinds.ts';
 
 const anyText = fc.oneof(
   fc.string({ unit: 'grapheme' }),
@@ -214,6 +214,9 @@ test('an email address is decided quickly, whatever it is', () => {
   );
 });
 
+/** As the lint before the signature wants an email or a URI. */
+const WRITABLE = /^[\x21-\x7e]+$/;
+
 describe('identities', () => {
   const metadata = {
     defaults: { url: 'https://x.example', environment: '' },
@@ -270,7 +273,7 @@ describe('identities', () => {
         expect(outcome(run)).toEqual(once);
         if ('refused' in once) return;
         const { san, attributes, quota } = once.made;
-        if (san.kind !== 'other-name') expect(san.value).toMatch(/^[\x20-\x7e]+$/);
+        if (san.kind !== 'other-name') expect(san.value).toMatch(WRITABLE);
         expect(san.value).not.toMatch(/\p{Cc}|\p{Cs}/u);
         const numbers = attributes.map(({ extension }) => extension);
         expect(numbers).toEqual([...new Set(numbers)].sort((a, b) => a - b));
@@ -285,4 +288,32 @@ describe('identities', () => {
       }),
     );
   });
+
+  /** What a URL treats in ways of its own, at the end of a claim that is fine. */
+  const ending = fc.string({
+    unit: fc.constantFrom('a', ' ', '/', '?', '#', ':', '@', '%', '[', ']', '"', '\\', 'é'),
+    minLength: 1,
+    maxLength: 6,
+  });
+
+  test.each(providers)(
+    '$type: a name that has odd characters is one that can be signed, or a Problem',
+    (provider) => {
+      const names = [...(kinds.get(provider.type)?.claims.keys() ?? []), 'sub', 'job_workflow_ref'];
+      const own: ClaimObject = {
+        ...base,
+        sub: provider.type === 'spiffe' ? 'spiffe://example.org/a' : 'https://example.org/',
+      };
+      fc.assert(
+        fc.property(fc.constantFrom(...names), ending, (name, odd) => {
+          const text = own[name];
+          const claims = claimsOf({ ...own, [name]: `${typeof text === 'string' ? text : ''}${odd}` });
+          const once = outcome(() => derive(provider, 'https://idp.example.org', claims));
+          if ('made' in once && once.made.san.kind !== 'other-name')
+            expect(once.made.san.value).toMatch(WRITABLE);
+        }),
+        { numRuns: 500 },
+      );
+    },
+  );
 });

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { VERSION } from '../../../src/version.ts';
 import { readCertificate } from '../../fakes/certificate.ts';
@@ -114,6 +116,20 @@ describe('the page of tokens', () => {
     expect((await post('/constructor/token', '')).status).toBe(404);
     expect((await send(issuer, '/__proto__/.well-known/openid-configuration')).status).toBe(404);
   });
+});
+
+test('keys and log go to the folder that the help names', async () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'mayfly-'));
+  try {
+    const other = start(['dev', ...FREE_PORTS, '--issuer-port', '0'], { cwd });
+    await other.saying(/ready at/);
+    expect((await other.stop()).code).toBe(0);
+    const { stdout } = await run(['dev', '--help']);
+    const [, folder = ''] = /--data <dir>[^(]*\(default:\s+(\S+)\)/.exec(stdout) ?? [];
+    expect(existsSync(join(cwd, folder, 'ca', 'root.pem'))).toBe(true);
+  } finally {
+    rmSync(cwd, { recursive: true });
+  }
 });
 
 test('dev listens on loopback only', async () => {

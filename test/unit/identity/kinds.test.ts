@@ -234,6 +234,15 @@ describe('uri', () => {
     });
   });
 
+  test('a space is escaped where a URL escapes it, and else refused, as no URI has one', () => {
+    const { san } = facts(uri, { sub: 'https://people.example.org/a b#c d' });
+    expect(san.value).toBe('https://people.example.org/a%20b#c%20d');
+    expect(refusal(uri, { sub: 'https://people.example.org/?a b' })).toMatchObject({
+      code: 'identity_unencodable',
+      message: 'the subject alternative name would contain a space',
+    });
+  });
+
   test.each([['https://people.example.org/\u0085'], ['https://people.example.org/#\u0001']])(
     'a control character in %j would be hidden by escaping and is refused',
     (sub) => {

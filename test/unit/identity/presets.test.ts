@@ -74,6 +74,17 @@ describe('other hosts', () => {
     expect(urlOf(type, issuerUrl, claims)).toBe(url);
   });
 
+  test('Gitea: the workflow that was started is the signer of a job that is in no reusable one', () => {
+    const at = list('gitea', 'https://gitea.acme.example/api/actions/oidc');
+    const plain = facts(at, { ...github, job_workflow_ref: undefined, job_workflow_sha: undefined });
+    const started = 'https://gitea.acme.example/acme/site/.github/workflows/top.yml@refs/heads/main';
+    expect(plain.san.value).toBe(started);
+    expect(extensionsOf(plain)).toMatchObject({ 9: started, 10: 'beef0002', 18: started, 19: 'beef0002' });
+    const reused = 'https://gitea.acme.example/acme/shared/.github/workflows/rel.yml@refs/tags/v2';
+    expect(facts(at, github).san.value).toBe(reused);
+    expect(extensionsOf(facts(at, github))).toMatchObject({ 9: reused, 10: 'beef0001', 18: started });
+  });
+
   test('the operator decides', () => {
     const values = { url: 'https://github.example.com/base//' };
     expect(urlOf('github', 'https://idp.example/x', github, values)).toBe(
@@ -202,7 +213,7 @@ describe('older and smaller tokens', () => {
       'gitea',
       'https://x.example/api/actions/oidc',
       github,
-      ['job_workflow_sha', 'workflow_sha', 'runner_environment', 'repository_visibility'],
+      ['job_workflow_ref', 'job_workflow_sha', 'workflow_sha', 'runner_environment', 'repository_visibility'],
     ],
     [
       'gitlab',
