@@ -45,7 +45,7 @@ export function readPolicy(
  */
 function lookUp(claim: string, kind: Kind, askedFor: boolean, path: Path, findings: Findings): void {
   const known = claimNames(kind);
-  if (known.has(claim)) return;
+  if (known.has(claim) || kind.otherClaims?.some((name) => isFamilyOf(name, claim)) === true) return;
   const hint = suggestion(claim, known);
   const message = `no token of this type is known to have the claim ${claim}`;
   const listed = kind.otherClaims !== undefined;
@@ -56,6 +56,11 @@ function lookUp(claim: string, kind: Kind, askedFor: boolean, path: Path, findin
 }
 
 const REGISTERED = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti']; // RFC 7519 section 4.1
+
+/** `repo_property_*` is the family of all claims that begin so; whoever runs the issuer names its members. */
+function isFamilyOf(name: string, claim: string): boolean {
+  return name.endsWith('*') && claim.startsWith(name.slice(0, -1));
+}
 
 /** Those that a kind checks, writes into certificates or counts by; tokens may have others. */
 function claimNames({
@@ -70,7 +75,7 @@ function claimNames({
   return new Set([
     ...REGISTERED,
     ...Array.from(claims, ([name, { path }]) => path?.[0] ?? name),
-    ...otherClaims,
+    ...otherClaims.filter((name) => !name.endsWith('*')),
     ...rules.flatMap(namesIn),
     ...challenge,
     ...[...quota.identity, ...quota.owner].flatMap((source) => ('claim' in source ? [source.claim] : [])),

@@ -103,7 +103,9 @@ const kind = z
     parameters: z.partialRecord(z.enum(PARAMETER_NAMES), z.enum(PARAMETER_RULES)).default({}),
     constants: z.record(z.string(), constantRule).default({}),
     claims: z.record(z.string(), claimRule).default({}),
-    'other-claims': z.array(z.string()).optional(),
+    'other-claims': z
+      .array(z.string().regex(/^[^*]+\*?$/, 'takes the name of a claim, or the beginning of several and *'))
+      .optional(),
     san: sanRule.optional(),
     extensions: z.partialRecord(attributeName, textRule).default({}),
     challenge: z.array(z.string()).min(1, 'needs at least one claim').default(['sub']),

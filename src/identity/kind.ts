@@ -11,7 +11,10 @@ export interface Kind {
   readonly constants: ReadonlyMap<string, ConstantRule>;
   /** Claims that are checked; in templates a name that is not here stands for the claim of that name, unchecked. */
   readonly claims: ReadonlyMap<string, ClaimRule>;
-  /** Names of all other claims that its tokens can have; undefined where nobody can list them. For policies alone. */
+  /**
+   * Names of all other claims that its tokens can have, one with a `*` at its end for all that begin so; undefined where
+   * nobody can list them. For policies alone.
+   */
   readonly otherClaims: readonly string[] | undefined;
   /** Undefined where the issuer's `ci-issuer-metadata` gives the name and the extensions. */
   readonly san: SanRule | undefined;

@@ -247,8 +247,8 @@ describe('a Fulcio file', () => {
       'policy.cel[0].rule: no token of this type is known to have the claim reff; did you mean "ref"?',
     ],
     [
-      fulcio('type: github-workflow, policy: {require: {repo_property_team: core}}'),
-      'policy.require.repo_property_team: no token of this type is known to have the claim repo_property_team',
+      fulcio('type: github-workflow, policy: {require: {cost_centre: core}}'),
+      'policy.require.cost_centre: no token of this type is known to have the claim cost_centre',
     ],
   ])('%s loads with a warning: %s', (text, message) => {
     expect(mistakesOf(text)).toEqual([]);
@@ -259,6 +259,12 @@ describe('a Fulcio file', () => {
     fulcio('type: email', 'http://127.0.0.1:9/x'),
     fulcio('type: email, allow-any: true', 'https://gitlab.com'),
     fulcio('type: email, policy: {require: {namespace_id: [1]}}', 'https://gitlab.com'),
+    // Families: the members of the first are named by an organization, those of the second by a pipeline's author.
+    fulcio(
+      'type: github-workflow, policy: {cel: [{rule: "claims.repo_property_team == \'core\'", message: m}]}',
+    ),
+    fulcio('type: buildkite-job, policy: {require: {"agent_tag:queue": runners}}'),
+    fulcio('type: gitlab-pipeline, policy: {require: {job_source: pipeline_execution_policy}}'),
     fulcio('type: github-workflow, policy: {require: {actor_id: 7, head_ref: "", ref_protected: "true"}}'),
     fulcio(
       'type: github-workflow, policy: {cel: [{rule: "has(claims.repo_property_team) && claims.repo_property_team == \'core\'", message: m}]}',
