@@ -7,6 +7,7 @@ import { MemoryLimiter } from '../admission/memory-limiter.ts';
 import type { ReplayCheck } from '../admission/replay.ts';
 import { type Instant, instantOf } from '../clock.ts';
 import { Availability, type BackendState } from './availability.ts';
+import { Budget } from './budget.ts';
 import type { RedisClient } from './connection.ts';
 import { REFUND_SCRIPT, spendScript } from './scripts.ts';
 
@@ -43,7 +44,7 @@ export class RedisLimiter implements Limiter {
   readonly #client: RedisClient;
   readonly #local: MemoryLimiter;
   readonly #whenLost: 'local' | 'open' | 'closed';
-  readonly #budget: number;
+  readonly #budget: Budget;
   readonly #prefix: string;
   readonly #availability: Availability;
 
@@ -52,7 +53,7 @@ export class RedisLimiter implements Limiter {
     this.#client = client;
     this.#whenLost = options.onBackendError ?? 'local';
     this.#local = new MemoryLimiter({ share: options.share ?? 0.5 });
-    this.#budget = options.budget ?? 50;
+    this.#budget = new Budget(options.budget ?? 50);
     this.#prefix = options.prefix ?? 'mayfly';
     client.defineCommand('mayflySpend', { lua: spendScript() });
     client.defineCommand('mayflyRefund', { lua: REFUND_SCRIPT });
@@ -90,7 +91,7 @@ export class RedisLimiter implements Limiter {
     const work = this.#send(issuerKey, charges, replay, now);
     let answer: readonly number[];
     try {
-      answer = await within(this.#budget, work);
+      answer = await this.#budget.within(work);
     } catch (cause) {
       this.#availability.lose(lane, cause);
       const verdict = this.#without(issuerKey, charges, replay, now);
@@ -134,7 +135,7 @@ export class RedisLimiter implements Limiter {
   }
 
   async #probe(issuerKey: string): Promise<void> {
-    await within(this.#budget, this.#send(issuerKey, [PROBE], undefined, instantOf(0)));
+    await this.#budget.within(this.#send(issuerKey, [PROBE], undefined, instantOf(0)));
   }
 
   async #send(
@@ -178,7 +179,7 @@ export class RedisLimiter implements Limiter {
     args.push(charges.length, ...charges.map(({ rate }) => emissionOf(rate)));
     if (replay !== undefined) args.push(replay.spkiHash);
     try {
-      await within(this.#budget, this.#client.mayflyRefund(keys, ...args));
+      await this.#budget.within(this.#client.mayflyRefund(keys, ...args));
     } catch (cause) {
       this.#availability.lose(this.#lane(issuerKey), cause); // the tokens flow back by themselves
     }
@@ -190,27 +191,4 @@ export class RedisLimiter implements Limiter {
     if (replay !== undefined) keys.push(`${tag}t${replay.tokenHash}`);
     return keys;
   }
-}
-
-/**
- * Rejects when `work` takes longer than `milliseconds`. Timers run before sockets are read, so after a stall of this
- * process an answer that has long arrived gets one turn of the event loop to be seen.
- */
-function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => setImmediate(() => reject(new Error(`no answer within ${milliseconds} ms`))),
-      milliseconds,
-    );
-    work.then(
-      (value) => {
-        clearTimeout(timer);
-        resolve(value);
-      },
-      (cause) => {
-        clearTimeout(timer);
-        reject(cause);
-      },
-    );
-  });
 }

@@ -19,6 +19,21 @@ export async function send(
   wanted: () => boolean = () => true,
 ): Promise<Outcome> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  try {
+    return await sendOver(agent, url, bodies, contentType, wanted);
+  } finally {
+    agent.destroy();
+  }
+}
+
+/** The same over the agent's connections, as many as it may have, which stay open for a next time. */
+export async function sendOver(
+  agent: Agent,
+  url: string,
+  bodies: readonly Buffer[],
+  contentType = 'application/json',
+  wanted: () => boolean = () => true,
+): Promise<Outcome> {
   const target = new URL(url);
   const latencies: number[] = [];
   const statuses = new Map<number, number>();
@@ -34,9 +49,8 @@ export async function send(
     }
   };
   const started = performance.now();
-  await Promise.all(Array.from({ length: connections }, worker));
+  await Promise.all(Array.from({ length: agent.maxSockets }, worker));
   const seconds = (performance.now() - started) / 1000;
-  agent.destroy();
   return { latencies: latencies.sort((a, b) => a - b), seconds, statuses };
 }
 

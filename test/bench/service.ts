@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -42,6 +42,8 @@ export async function startService(configuration: object): Promise<BenchService>
   return {
     url: `${url}/api/v2/signingCert`,
     async cpu() {
+      const scheduled = scheduledOf(child.pid ?? 0);
+      if (scheduled !== undefined) return scheduled;
       const text = await (await fetch(metrics)).text();
       const read = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
       return 1e6 * (read('process_cpu_user_seconds_total') + read('process_cpu_system_seconds_total'));
@@ -57,6 +59,19 @@ export async function startService(configuration: object): Promise<BenchService>
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Microseconds that its threads ran, to the nanosecond and at no cost to it; undefined where the system does not say. */
+function scheduledOf(pid: number): number | undefined {
+  const tasks = `/proc/${pid}/task`;
+  try {
+    const times = readdirSync(tasks).map((task) =>
+      Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ', 1)[0]),
+    );
+    return times.reduce((sum, time) => sum + time, 0) / 1000;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The next line of its log with that text. */

@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../src/clock.ts';
+import { instantOf, systemClock } from '../../../src/clock.ts';
 import { type RedisServer, startRedis } from '../../fakes/redis.ts';
 import { describeWith } from '../../fakes/skip.ts';
 import { charge, grants, identity, type Observed, observe, owner, slow, spend, use } from './support.ts';
@@ -93,6 +93,29 @@ describeWith('redis', 'RedisLimiter', () => {
     const before = await calls();
     for (let i = 0; i < 10; i++) await spend(observed.limiter, [identity(50), owner(50)], use());
     expect((await calls()) - before).toBe(10);
+  });
+
+  it('sends what one turn of the event loop asks in one write', async () => {
+    const reads = async () =>
+      Number(/total_reads_processed:(\d+)/.exec(await redis.admin.info('stats'))?.[1]);
+    await spend(observed.limiter, [identity(50)]);
+    const before = await reads();
+    expect(await grants(observed.limiter, [identity(50), owner(50)], 20)).toBe(20);
+    // One for INFO; a kilobyte at a time might leave in two writes, twenty commands each by themselves in twenty.
+    expect((await reads()) - before).toBeLessThan(6);
+  });
+
+  it('a command that fails spoils no other of its turn', async () => {
+    const { limiter } = observed;
+    const broken = use({ expiresAt: instantOf(Number.POSITIVE_INFINITY) }); // no time that Redis could take
+    const verdicts = await Promise.all([
+      spend(limiter, [identity(50)]),
+      spend(limiter, [], broken),
+      spend(limiter, [identity(50)]),
+    ]);
+    expect(observed.changes).toEqual(['unavailable']); // of the broken one
+    expect(verdicts[2]).toMatchObject({ allowed: true, states: [{ remaining: 48 }] }); // a share of 25 would leave 23
+    expect(verdicts[0]).toMatchObject({ allowed: true, states: [{ remaining: 49 }] });
   });
 
   it('gives back exactly what was spent', async () => {
