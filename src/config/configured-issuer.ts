@@ -49,6 +49,8 @@ export interface IssuerEntry {
   /** Not empty; the first is advertised. */
   readonly audiences: readonly string[];
   readonly fields: TrustFields;
+  /** Which of them the file itself says; the others stand in for what is wrong there. */
+  readonly own: { readonly url: boolean; readonly name: boolean; readonly audiences: boolean };
   /** Constants of the type. */
   readonly values?: Readonly<Record<string, string>>;
 }
@@ -81,17 +83,17 @@ export function configure(entry: IssuerEntry, surroundings: Surroundings): Confi
 }
 
 function checkTrust(entry: IssuerEntry, { findings }: Surroundings): void {
-  const { path, urlPath, url, wildcard, fields } = entry;
-  for (const { message, tolerable } of faultsOf(url)) {
-    findings.add(urlPath, message, tolerable ? severityIn(entry.form) : 'error');
-  }
+  const { path, urlPath, url, wildcard, fields, own } = entry;
+  if (own.url)
+    for (const { message, tolerable } of faultsOf(url))
+      findings.add(urlPath, message, tolerable ? severityIn(entry.form) : 'error');
   if (wildcard && fields.type === 'spiffe') {
     findings.error(
       [...path, 'type'],
       'SPIFFE meta issuers not supported: a trust domain takes one issuer, named in full',
     );
   }
-  if (fields['allow-private-addresses'] === true && !hasWildcardHost(url)) {
+  if (fields['allow-private-addresses'] === true && own.url && !hasWildcardHost(url)) {
     findings.error(
       [...path, 'allow-private-addresses'],
       'is for a URL with a * in its host; any other may be at any address',
@@ -101,7 +103,9 @@ function checkTrust(entry: IssuerEntry, { findings }: Surroundings): void {
     findings.error([...path, 'jwks-uri'], 'cannot stand beside jwks: give the keys or where they are');
   }
   const remedy = narrowing(url);
-  if (remedy !== undefined && fields.policy === undefined && fields['allow-any'] !== true) {
+  const says = (key: string): boolean => findings.isSound([...path, key]);
+  const open = fields.policy === undefined && fields['allow-any'] !== true;
+  if (remedy !== undefined && open && says('policy') && says('allow-any')) {
     const message = 'anybody can have an account at this public issuer, and so a certificate here';
     findings.add(
       path,
@@ -141,6 +145,7 @@ function providerOf(entry: IssuerEntry, { kinds, metadata, findings }: Surroundi
   let templates: CiMetadata | undefined;
   if (fields.type === 'ci-provider') {
     const here = [...path, 'ci-provider'];
+    if (name === undefined && !findings.isSound(here)) return undefined;
     if (name === undefined) findings.error(here, 'is missing; it takes a key of ci-issuer-metadata');
     else if (!metadata.has(name)) {
       findings.error(here, `names no key of ci-issuer-metadata${suggestion(name, metadata.keys())}`);
@@ -162,7 +167,8 @@ function providerOf(entry: IssuerEntry, { kinds, metadata, findings }: Surroundi
   if ('provider' in result) return result.provider;
   for (const mistake of result.mistakes) {
     const hint = mistake.path.join() === 'type' ? suggestion(fields.type, typesIn(entry.form, kinds)) : '';
-    findings.error([...path, ...mistake.path], mistake.message + hint);
+    const at = [...path, ...mistake.path];
+    if (findings.isSound(at)) findings.error(at, mistake.message + hint);
   }
   return undefined;
 }

@@ -19,6 +19,10 @@ export interface Document {
   readonly root: Node;
   /** Whether the text is JSON: Fulcio's names are spelled differently there. */
   readonly json: boolean;
+  /** About single keys and values; all the others can be read. */
+  readonly mistakes: readonly Mistake[];
+  /** Where nothing stands for a value that one of them is about. */
+  readonly unread: readonly Path[];
 }
 
 const LIMITS = {
@@ -30,7 +34,7 @@ const LIMITS = {
   faults: 50,
 } as const;
 
-/** Every mistake of the text itself: syntax, duplicate keys, aliases that lead nowhere, limits. */
+/** Every mistake of the text as a whole: syntax, limits. What is left may still have duplicate keys, or aliases that lead nowhere. */
 export function readDocument(
   text: string,
 ): { readonly document: Document } | { readonly mistakes: Mistake[] } {
@@ -64,14 +68,14 @@ export function readDocument(
   if (mistakes.length > 0) return { mistakes };
   const builder = new Builder(place);
   const root = builder.build(first.contents);
-  return builder.mistakes.length > 0
-    ? { mistakes: builder.mistakes }
-    : { document: { root, json: isJson(text) } };
+  if (builder.overflowed) return { mistakes: builder.mistakes };
+  return { document: { root, json: isJson(text), mistakes: builder.mistakes, unread: builder.unread } };
 }
 
 /** From the library's nodes to ours; an alias becomes the very node it names. */
 class Builder {
   readonly mistakes: Mistake[] = [];
+  readonly unread: Path[] = [];
   readonly #place: (offset: number) => Place;
   readonly #anchors = new Map<string, Node | 'open'>();
   readonly #sizes = new Map<Node, number>();
@@ -79,6 +83,11 @@ class Builder {
 
   constructor(place: (offset: number) => Place) {
     this.#place = place;
+  }
+
+  /** Whether aliases repeat more than is read. */
+  get overflowed(): boolean {
+    return this.#repeated === Number.POSITIVE_INFINITY;
   }
 
   build(from: ParsedNode | null, path: Path = [], offset = 0): Node {
@@ -107,6 +116,7 @@ class Builder {
     } else {
       const fault = target === 'open' ? 'contains itself' : `needs an anchor &${name} above it`;
       this.#add(path, place, `the alias *${name} ${fault}`);
+      this.unread.push(path);
     }
     return scalar(null, '', place);
   }

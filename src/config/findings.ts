@@ -4,17 +4,27 @@ import type * as z from 'zod';
 import type { Mistake, Path } from './mistake.ts';
 import { suggestion } from './nearest.ts';
 import { locate, type Node, plain } from './node.ts';
+import { isWithin, salvage } from './salvage.ts';
 
 /** Of each severity: more than anybody reads at once, and a file can have one at each of its characters. */
 const MOST = 200;
 
+const NOTHING = { mistakes: [], unread: [] };
+
 export class Findings {
   readonly #root: Node;
   readonly #mistakes: Mistake[];
+  /** What was made up or left out for what the file has there. */
+  readonly #unread: Path[];
 
-  constructor(root: Node, mistakes: readonly Mistake[] = []) {
+  /** `before` is what was found while the text was read. */
+  constructor(
+    root: Node,
+    before: { readonly mistakes: readonly Mistake[]; readonly unread: readonly Path[] } = NOTHING,
+  ) {
     this.#root = root;
-    this.#mistakes = [...mistakes];
+    this.#mistakes = [...before.mistakes];
+    this.#unread = [...before.unread];
   }
 
   error(path: Path, message: string): void {
@@ -43,39 +53,31 @@ export class Findings {
     return `${spelled} on line ${place.line}`;
   }
 
-  /** The value that a schema makes of a node at `path`, or undefined with every reason why it does not. */
+  /**
+   * The value that a schema makes of a node at `path`, with every reason why it does not. What is wrong in it is left out or
+   * made up then, so that the rest can be looked at; undefined where that is not to be had.
+   */
   read<T>(schema: z.ZodType<T>, node: Node, path: Path): T | undefined {
     return this.readData(schema, plain(node), path);
   }
 
   readData<T>(schema: z.ZodType<T>, data: unknown, path: Path): T | undefined {
-    const result = schema.safeParse(data, { error: explain });
-    if (result.success) return result.data;
-    this.#addAll(result.error.issues, path);
-    return undefined;
+    const { value, complaints, unread } = salvage(schema, data, explain);
+    for (const { path: at, message, unknownKey } of complaints) {
+      const hint = unknownKey === undefined ? '' : suggestion(unknownKey.key, unknownKey.known);
+      this.error([...path, ...at], message + hint);
+    }
+    this.#unread.push(...unread.map((at) => [...path, ...at]));
+    return value;
   }
 
-  #addAll(issues: readonly z.core.$ZodIssue[], path: Path): void {
-    for (const issue of issues) {
-      const at = [...path, ...issue.path.map((part) => (typeof part === 'symbol' ? part.toString() : part))];
-      if (issue.code === 'unrecognized_keys') {
-        const known = issue.message.split(' ');
-        for (const key of issue.keys) this.error([...at, key], `is not a known key${suggestion(key, known)}`);
-      } else if (issue.code === 'invalid_union') {
-        // The branch of the right shape says best what is wrong; where there is none, the union does.
-        const branches = issue.errors.filter((errors) => !errors.some(isOfWrongShape));
-        const branch = branches.find((errors) => !errors.some(isOfOtherKeys)) ?? branches[0];
-        if (branch === undefined) this.error(at, issue.message);
-        else this.#addAll(branch, at);
-      } else if (issue.code === 'invalid_key') {
-        this.error(at, issue.issues.map(({ message }) => `the key ${message}`).join('; '));
-      } else {
-        this.error(at, issue.message);
-      }
-    }
+  /** Whether the value at `path` is the file's own, all of it. What depends on it is to be told only then. */
+  isSound(path: Path): boolean {
+    return !this.#unread.some((one) => isWithin(one, path) || isWithin(path, one));
   }
 
   add(path: Path, message: string, severity: Mistake['severity']): void {
+    if (this.#unread.some((one) => isWithin(path, one))) return; // the file does not say that
     const alike = severity === 'error' ? this.errors.length : this.warnings.length;
     if (alike > MOST) return;
     if (alike === MOST) {
@@ -88,23 +90,7 @@ export class Findings {
   }
 }
 
-const WRONG_SHAPE: ReadonlySet<string> = new Set([
-  'invalid_type',
-  'invalid_value',
-  'invalid_format',
-  'invalid_union',
-]);
-
-/** About the value itself rather than something in it. */
-function isOfWrongShape({ path, code }: z.core.$ZodIssue): boolean {
-  return path.length === 0 && WRONG_SHAPE.has(code);
-}
-
-function isOfOtherKeys({ path, code }: z.core.$ZodIssue): boolean {
-  return path.length === 0 && code === 'unrecognized_keys';
-}
-
-/** zod's finding as words. For unknown keys the known ones, as only the schema knows them; `#addAll` makes the sentence. */
+/** zod's finding as words. For unknown keys the known ones, as only the schema knows them; `salvage` takes them apart. */
 function explain(issue: z.core.$ZodRawIssue): string | undefined {
   switch (issue.code) {
     case 'unrecognized_keys':

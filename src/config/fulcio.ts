@@ -7,7 +7,7 @@ import { type CiMetadata, ciMetadata, type FulcioIssuer, fulcioIssuer } from './
 import type { Path } from './mistake.ts';
 import type { Node } from './node.ts';
 
-/** Entries of `oidc-issuers` or `meta-issuers`; those with mistakes are left out. */
+/** Entries of `oidc-issuers` or `meta-issuers`; one with mistakes too, as far as it says anything. */
 export function fulcioEntries(
   section: 'oidc-issuers' | 'meta-issuers',
   node: Node | undefined,
@@ -21,17 +21,18 @@ export function fulcioEntries(
     if (wildcard) checkPattern(url, fields, path, findings);
     else checkKey(url, fields, path, findings);
     const audiences = audiencesOf(fields);
-    if (audiences.length === 0) {
+    const said = ['client-id', 'audiences'].every((key) => findings.isSound([...path, key]));
+    if (audiences.length === 0 && said)
       findings.error([...path, 'client-id'], 'is missing; it takes the audience that tokens must carry');
-      return [];
-    }
-    return [{ form: 'fulcio', path, urlPath: path, name: url, url, wildcard, audiences, fields }];
+    const own = { url: true, name: true, audiences: audiences.length > 0 && said };
+    return [{ form: 'fulcio', path, urlPath: path, name: url, url, wildcard, audiences, fields, own }];
   });
 }
 
 function checkKey(url: string, fields: FulcioIssuer, path: Path, findings: Findings): void {
   const given = fields['issuer-url'];
   const at = [...path, 'issuer-url'];
+  if (!findings.isSound(at)) return;
   if (given === undefined) findings.error(at, `is missing; it takes the same URL as its key, ${url}`);
   else if (given !== url)
     findings.error(at, `must be the same URL as its key, ${url}; no token would match otherwise`);
@@ -78,7 +79,11 @@ function compiles(templates: CiMetadata, path: Path, kinds: Kinds, findings: Fin
     metadata,
   });
   if ('provider' in result) return true;
-  for (const mistake of result.mistakes) findings.error([...path, ...mistake.path], mistake.message);
+  if (!findings.isSound([...path, 'default-template-values'])) return false; // templates may need what is missing there
+  for (const mistake of result.mistakes) {
+    const at = [...path, ...mistake.path];
+    if (findings.isSound(at)) findings.error(at, mistake.message);
+  }
   return false;
 }
 

@@ -41,7 +41,7 @@ export interface GeneralSettings
 
 type General = z.output<typeof generalSchema>;
 
-/** Undefined where any of it has a mistake. */
+/** Undefined where nothing of it can be read; with mistakes among the findings, what stands in for them is no setting. */
 export function readGeneralSettings(root: MapNode, reader: Reader): GeneralSettings | undefined {
   const { findings } = reader;
   const general = findings.read(generalSchema, root, []);
@@ -72,7 +72,7 @@ function checkPorts(general: General, findings: Findings): void {
   const names = ['port', 'grpc-port', 'metrics-port'] as const;
   for (const [index, name] of names.entries()) {
     const taken = names.slice(0, index).find((other) => general[other] === general[name]);
-    if (taken !== undefined && general[name] !== 0)
-      findings.error([name], `takes another port than ${taken}`);
+    const said = taken !== undefined && findings.isSound([taken]) && findings.isSound([name]);
+    if (said && general[name] !== 0) findings.error([name], `takes another port than ${taken}`);
   }
 }

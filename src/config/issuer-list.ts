@@ -41,16 +41,21 @@ function listedEntries(node: Node | undefined, findings: Findings): readonly Iss
     const { 'issuer-url': url, name = url, audiences, values } = fields;
     const wildcard = url.includes('*');
     const urlPath = [...path, 'issuer-url'];
-    return [
-      { form: 'list', path, urlPath, name, url, wildcard, audiences, fields, ...defined('values', values) },
-    ];
+    const says = (key: string): boolean => findings.isSound([...path, key]);
+    const own = {
+      url: says('issuer-url'),
+      name: says('name') && (fields.name !== undefined || says('issuer-url')),
+      audiences: says('audiences'),
+    };
+    const named = { path, urlPath, name, url, wildcard, audiences };
+    return [{ form: 'list', ...named, fields, own, ...defined('values', values) }];
   });
 }
 
 /** Logs and metrics tell entries apart by name. */
 function checkNames(entries: readonly IssuerEntry[], findings: Findings): void {
   const seen = new Map<string, IssuerEntry>();
-  for (const entry of entries) {
+  for (const entry of entries.filter(({ own }) => own.name)) {
     const first = seen.get(entry.name);
     if (first === undefined) seen.set(entry.name, entry);
     else
@@ -70,7 +75,9 @@ function checkOverlaps(entries: readonly IssuerEntry[], findings: Findings): voi
     findings.error(tooMany.urlPath, `takes at most ${MAX_PATTERNS} URLs with a *`);
     return;
   }
-  const usable = entries.filter(({ url }) => faultsOf(url).every(({ tolerable }) => tolerable));
+  const usable = entries.filter(
+    ({ url, own }) => own.url && own.audiences && faultsOf(url).every(({ tolerable }) => tolerable),
+  );
   const entryOf = new Map<Issuer, IssuerEntry>(
     usable.map((entry) => [
       { name: entry.name, url: entry.url, wildcard: entry.wildcard, audiences: entry.audiences },

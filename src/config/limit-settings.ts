@@ -56,7 +56,8 @@ export function readLimits(limits: Limits, reader: Reader): LimitSettings {
     defaults,
     overrides: limits.overrides.map(({ limit, ids, ...rate }, index): Override => {
       const path = ['rate-limits', 'overrides', index];
-      for (const [n, { id }] of ids.entries()) checkId(limit, id, [...path, 'ids', n, 'id'], findings);
+      if (findings.isSound([...path, 'limit']))
+        for (const [n, { id }] of ids.entries()) checkId(limit, id, [...path, 'ids', n, 'id'], findings);
       return { limit, ids, rate: rateOf(rate, path, findings) };
     }),
   };
@@ -105,7 +106,7 @@ function rateOf(
 ): Rate {
   const rate: Rate = { burst, count, periodMs: period };
   const fault = faultOf(rate);
-  if (fault !== undefined) findings.error(path, fault);
+  if (fault !== undefined && findings.isSound(path)) findings.error(path, fault);
   return rate;
 }
 

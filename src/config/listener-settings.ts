@@ -116,7 +116,8 @@ function grpcTlsOf(general: Listener, reader: Reader): TlsSettings | undefined {
 function pressureOf(pressure: Listener['pressure'], { findings }: Reader): PressureSettings {
   const { connections, queue } = pressure;
   const [headerTimeoutMs, requestTimeoutMs] = [pressure['header-timeout'], pressure['request-timeout']];
-  if (headerTimeoutMs > requestTimeoutMs)
+  const said = ['header-timeout', 'request-timeout'].every((key) => findings.isSound(['pressure', key]));
+  if (said && headerTimeoutMs > requestTimeoutMs)
     findings.error(['pressure', 'header-timeout'], 'takes no longer than request-timeout');
   return { connections, queue, headerTimeoutMs, requestTimeoutMs, idleTimeoutMs: pressure['idle-timeout'] };
 }

@@ -45,9 +45,9 @@ export function parsePolicyCases(yamlText: string, fileName: string): PolicyCase
   const read = readDocument(yamlText);
   if ('mistakes' in read) throw new SettingsError(read.mistakes, fileName);
   const { root } = read.document;
-  const findings = new Findings(root);
+  const findings = new Findings(root, read.document);
   const table = findings.read(schema, root, []);
-  if (table === undefined) throw new SettingsError(findings.errors, fileName);
+  if (table === undefined || findings.errors.length > 0) throw new SettingsError(findings.errors, fileName);
   return {
     config: table.config,
     cases: table.cases.map(({ name, issuer, claims, expect, rule }, index) => {

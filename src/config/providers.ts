@@ -144,11 +144,11 @@ const document = z.strictObject({
 export function parseProviders(yamlText: string, fileName = 'providers.yaml'): Kinds {
   const read = readDocument(yamlText);
   if ('mistakes' in read) throw new SettingsError(read.mistakes, fileName);
-  const findings = new Findings(read.document.root);
+  const findings = new Findings(read.document.root, read.document);
   const found = findings.read(document, read.document.root, []);
   const twice = Object.keys(found?.presets ?? {}).filter((name) => Object.hasOwn(found?.kinds ?? {}, name));
   for (const name of twice) findings.error(['presets', name], 'is the name of a kind already');
-  if (found === undefined || twice.length > 0) throw new SettingsError(findings.errors, fileName);
+  if (found === undefined || findings.errors.length > 0) throw new SettingsError(findings.errors, fileName);
   return new Map<string, Kind>([
     ...Object.entries(found.kinds).map(([name, one]): [string, Kind] => [name, { ...one, preset: false }]),
     ...Object.entries(found.presets).map(([name, one]): [string, Kind] => [name, { ...one, preset: true }]),

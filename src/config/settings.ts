@@ -37,7 +37,10 @@ export function parseSettings(
   if ('mistakes' in result) throw new SettingsError(result.mistakes, fileName);
   const { document } = result;
   const named = inYamlNames(document.root, document.json);
-  const findings = new Findings(named.root, named.mistakes);
+  const findings = new Findings(named.root, {
+    mistakes: [...document.mistakes, ...named.mistakes],
+    unread: document.unread,
+  });
   const settings = readSettings(asMap(named.root, findings), findings, options);
   if (settings === undefined || findings.errors.length > 0) throw new SettingsError(findings.all, fileName);
   return { settings, warnings: findings.warnings };

@@ -40,7 +40,12 @@ describe('config check', () => {
     expect(json).toMatchObject({
       ok: false,
       file,
-      mistakes: [{ severity: 'error', path: 'port', line: 1 }, {}, {}],
+      mistakes: [
+        { severity: 'error', path: 'port', line: 1 },
+        { path: 'issuers[0].issuer-url', line: 3 },
+        { path: 'issuers[0].audiences', line: 4 },
+        { path: 'issuers[0].type', line: 3 },
+      ],
     });
   });
 

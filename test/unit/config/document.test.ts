@@ -12,7 +12,8 @@ const data = (text: string): unknown => JSON.parse(JSON.stringify(plain(root(tex
 
 function mistakes(text: string): readonly (readonly [number | undefined, string, string])[] {
   const result = readDocument(text);
-  return 'mistakes' in result ? result.mistakes.map(({ line, path, message }) => [line, path, message]) : [];
+  const found = 'mistakes' in result ? result.mistakes : result.document.mistakes;
+  return found.map(({ line, path, message }) => [line, path, message]);
 }
 
 describe('a document', () => {

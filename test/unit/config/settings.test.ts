@@ -227,7 +227,7 @@ describe('mistakes', () => {
     ['grpc-tls-certificate: a.pem', ['1 grpc-tls-key: is missing; grpc-tls-certificate needs it']],
     ['grpc-tls-key: a.pem', ['1 grpc-tls-certificate: is missing; grpc-tls-key needs it']],
     ['grpc-tls-client-ca: a.pem', ['1 grpc-tls-certificate: is missing; grpc-tls-client-ca needs it']],
-    ['tls: {certificate: a.pem}', ['1 tls.key: is missing; it takes text']],
+    ['tls: {certificate: ca.pem}', ['1 tls.key: is missing; it takes text']],
     [
       'tls: {certificate: a.pem, key: ca.pem, client-ca: key.pem}',
       [
@@ -321,7 +321,10 @@ describe('mistakes', () => {
     ],
     [
       'rate-limits: {overrides: [{limit: certificates-per-issuer, ids: [{id: "https://a#1"}], burst: 1, count: 1, period: 1h}]}',
-      ['1 rate-limits.overrides[0].ids[0].comment: is missing; it takes text'],
+      [
+        '1 rate-limits.overrides[0].ids[0].comment: is missing; it takes text',
+        '1 rate-limits.overrides[0].ids[0].id: takes the URL of an issuer, bare',
+      ],
     ],
     [
       'rate-limits: {defaults: {certificates-per-issuer: {burst: 1e300, count: 1, period: 1h}}}',
