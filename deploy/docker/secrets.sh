@@ -9,7 +9,7 @@ random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 random > "$folder/redis.password"
 random > "$folder/s3.access"
 random > "$folder/s3.secret"
-# One user, who may do what the limiter does and nothing else (docs/threat-model.md).
+# One user, who may do what the limiter does and nothing else (docs/security.md).
 cat > "$folder/redis.acl" <<ACL
 user default off
 user mayfly on >$(cat "$folder/redis.password") ~mayfly:* -@all +eval +evalsha +time +mget +set +del +hello +info

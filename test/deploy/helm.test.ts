@@ -22,7 +22,7 @@ import { configMap, fill, mount, type Store, type Workload, workload } from './m
 const CHART = join(import.meta.dirname, '..', '..', 'deploy', 'helm', 'mayfly');
 const KUBERNETES = ['--kube-version', '1.33.0'];
 const MINIMAL = { publicUrl: 'https://ca.example.com' };
-/** Of the user in Redis (docs/threat-model.md). */
+/** Of the user in Redis (docs/security.md). */
 const RIGHTS = '~mayfly:* +eval +evalsha +time +mget +set +del +hello +info';
 const KEY = '-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n';
 const FULL = {
