@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,7 +12,9 @@ import { type Answer, send } from '../../fakes/client.ts';
 import { entryOf, KINDS } from '../../fakes/instance.ts';
 import { type FakeIssuer, startIssuer } from '../../fakes/issuer.ts';
 import { type RunningServer, run, serve } from '../../fakes/process.ts';
-import { request } from '../../fakes/signing-client.ts';
+import { overHttp1 } from '../../fakes/secure-client.ts';
+import { orderMessage, request } from '../../fakes/signing-client.ts';
+import { newTlsAuthority, type TlsIdentity } from '../../fakes/tls.ts';
 
 let first: FakeIssuer;
 let second: FakeIssuer;
@@ -255,6 +258,37 @@ describe('mayfly serve', () => {
     server.child.kill('SIGHUP');
     await server.saying(/"cause":"signal".*in force/);
     expect(await statusOf(first)).toBe('issued');
+  });
+
+  test('takes up issuers, limits and TLS on SIGHUP, before the watch has seen anything', async () => {
+    const config = join(folder, 'mayfly.yaml');
+    const authority = await newTlsAuthority();
+    const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
+    const write = ({ cert: shown, key: secret }: TlsIdentity, issuer: FakeIssuer, burst: number): void => {
+      writeFileSync(cert, shown);
+      writeFileSync(key, secret);
+      const rate = { burst, count: 1, period: '1h' };
+      const limits = { defaults: { 'certificates-per-identity': rate } };
+      const tls = { certificate: cert, key };
+      writeFileSync(config, stringify({ log: 'none', issuers: entries(issuer), tls, 'rate-limits': limits }));
+    };
+    const [before, after] = [await authority.issue(), await authority.issue()];
+    write(before, first, 100);
+    server = await serve(['--ephemeral', '--config', config]);
+    const client = () => overHttp1(server.url, { ca: authority.cert });
+    const old = client();
+    expect((await old.send('/healthz')).status).toBe(200);
+    write(after, second, 1);
+    server.child.kill('SIGHUP');
+    await server.saying(/"cause":"signal".*in force/);
+    expect(server.output.stderr).not.toContain('"cause":"file"');
+    const renewed = client();
+    const sign = async (issuer: FakeIssuer) =>
+      (await renewed.send('/api/v2/signingCert', orderMessage({ token: await issuer.sign() }))).status;
+    expect([await sign(first), await sign(second), await sign(second)]).toEqual([400, 200, 429]);
+    const fingerprints = [old, renewed].map((one) => one.fingerprint());
+    expect(fingerprints).toEqual([before, after].map((one) => new X509Certificate(one.cert).fingerprint256));
+    for (const one of [old, renewed]) one.close();
   });
 
   test('mayfly issuer freeze stops an issuer at once, over restarts, until unfreeze', async () => {
