@@ -2,18 +2,15 @@
 // and latency, throughput and memory at 1, 16 and 64 connections. Options: --count N, --limits on|off,
 // --admission on|off, --json.
 
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { reportAdmission } from './admission.ts';
 import { measureFloor, measureSignature } from './floor.ts';
 import { type Outcome, quantile, send } from './load.ts';
 import { createIssuer, makeBodies, makeTimestampQueries } from './requests.ts';
+import { startService } from './service.ts';
 
 const { values } = parseArgs({
   options: {
@@ -33,12 +30,6 @@ const MAX_RATIO = 2.5;
 const WARM_UP = 8000;
 const CONNECTIONS = values.connections.split(',').map(Number);
 
-interface Usage {
-  readonly cpuSeconds: number;
-  readonly residentBytes: number;
-}
-
-const folder = mkdtempSync(join(tmpdir(), 'mayfly-bench-'));
 const issuer = createIssuer();
 const oidc = createServer((request, response) => issuer.answer(request, response));
 oidc.listen(0, '127.0.0.1');
@@ -46,23 +37,19 @@ await once(oidc, 'listening');
 const issuerUrl = `http://127.0.0.1:${(oidc.address() as AddressInfo).port}`;
 issuer.url = issuerUrl;
 
-const config = join(folder, 'mayfly.yaml');
-writeFileSync(config, configuration(issuerUrl));
-const server = await startServer();
+const server = await startService(configuration(issuerUrl), ['--limits', values.limits]);
 try {
   await report();
 } finally {
-  server.child.kill('SIGTERM');
-  await once(server.child, 'exit');
+  await server.stop();
   oidc.close();
-  rmSync(folder, { recursive: true, force: true });
 }
 if (values.admission === 'on') await reportAdmission(values.json);
 
 /** Limits that are on and never reached, so that each request pays for them. */
-function configuration(url: string): string {
+function configuration(url: string): object {
   const rate = { burst: 1_000_000, count: 1_000_000, period: '1h' };
-  return JSON.stringify({
+  return {
     issuers: [{ name: 'bench', 'issuer-url': url, audiences: ['sigstore'], type: 'github' }],
     'rate-limits': {
       defaults: {
@@ -71,35 +58,6 @@ function configuration(url: string): string {
         'certificates-per-issuer': rate,
       },
     },
-  });
-}
-
-async function startServer(): Promise<{ child: ChildProcess; url: string; metrics: string }> {
-  const main = join(import.meta.dirname, '..', '..', 'src', 'cli', 'main.ts');
-  const flags = ['--config', config, '--data', join(folder, 'data'), '--port', '0', '--metrics-port', '0'];
-  // As `npm run mayfly` starts it.
-  const engine = ['--single-threaded-gc', '--max-semi-space-size=64'];
-  const child = spawn(process.execPath, [...engine, main, 'serve', ...flags, '--limits', values.limits], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let log = '';
-  for await (const chunk of child.stderr) {
-    log += String(chunk);
-    const ready = log.split('\n').find((line) => line.includes('"msg":"ready"'));
-    if (ready === undefined) continue;
-    const { url, metrics } = JSON.parse(ready) as { url: string; metrics: string };
-    child.stderr.resume();
-    return { child, url, metrics };
-  }
-  throw new Error(`the server did not start: ${log}`);
-}
-
-async function usage(): Promise<Usage> {
-  const text = await (await fetch(server.metrics)).text();
-  const read = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
-  return {
-    cpuSeconds: read('process_cpu_user_seconds_total') + read('process_cpu_system_seconds_total'),
-    residentBytes: read('process_resident_memory_bytes'),
   };
 }
 
@@ -125,12 +83,12 @@ async function measure(url: string, connections: number): Promise<{ row: Row; re
   for (let turn = 0; turn < TURNS; turn++) {
     const bodies = makeBodies(issuer, COUNT / TURNS);
     const floorBefore = measureFloor(FLOOR_ROUNDS).cpu;
-    const before = await usage();
+    const before = await server.usage();
     const outcome = await send(url, bodies, connections);
-    const after = await usage();
+    const after = await server.usage();
     requireIssued(outcome);
     const floor = (floorBefore + measureFloor(FLOOR_ROUNDS).cpu) / 2;
-    const cpu = ((after.cpuSeconds - before.cpuSeconds) * 1e6) / bodies.length;
+    const cpu = (after.cpu - before.cpu) / bodies.length;
     turns.push({ cpu, floor, perSecond: bodies.length / outcome.seconds });
     latencies.push(...outcome.latencies);
     residentBytes = Math.max(residentBytes, after.residentBytes);
@@ -157,19 +115,19 @@ async function measure(url: string, connections: number): Promise<{ row: Row; re
 
 /** CPU of a timestamp over HTTP, and of the one signature in it, microseconds. */
 async function measureTimestamps(): Promise<{ cpu: number; floor: number }> {
-  const url = `${server.url}/api/v1/timestamp`;
+  const url = server.timestampUrl;
   const type = 'application/timestamp-query';
   requireIssued(await send(url, makeTimestampQueries(2000), 16, type));
   const queries = makeTimestampQueries(4000);
-  const before = await usage();
+  const before = await server.usage();
   requireIssued(await send(url, queries, 16, type));
-  const after = await usage();
-  const cpu = ((after.cpuSeconds - before.cpuSeconds) * 1e6) / queries.length;
+  const after = await server.usage();
+  const cpu = (after.cpu - before.cpu) / queries.length;
   return { cpu: Math.round(cpu), floor: Math.round(measureSignature(4000)) };
 }
 
 async function report(): Promise<void> {
-  const url = `${server.url}/api/v2/signingCert`;
+  const { url } = server;
   // The first fetches the issuer's keys; making thousands of requests keeps this process from answering for seconds.
   requireIssued(await send(url, makeBodies(issuer, 1), 1));
   requireIssued(await send(url, makeBodies(issuer, WARM_UP), 16));

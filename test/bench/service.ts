@@ -9,15 +9,27 @@ import { join } from 'node:path';
 export interface BenchService {
   /** Where certificates are asked for. */
   readonly url: string;
+  /** Where timestamps are. */
+  readonly timestampUrl: string;
   /** Microseconds of CPU so far, in all its threads. */
   cpu(): Promise<number>;
+  usage(): Promise<Usage>;
   /** Resolves once the configuration, which must differ from the one in force, is. */
   configure(configuration: object): Promise<void>;
   stop(): Promise<void>;
 }
 
-/** `configuration` is what mayfly.yaml would hold. */
-export async function startService(configuration: object): Promise<BenchService> {
+export interface Usage {
+  /** Microseconds that the process itself says. */
+  readonly cpu: number;
+  readonly residentBytes: number;
+}
+
+/** `configuration` is what mayfly.yaml would hold; `flags` are of the command line. */
+export async function startService(
+  configuration: object,
+  flags: readonly string[] = [],
+): Promise<BenchService> {
   const folder = mkdtempSync(join(tmpdir(), 'mayfly-bench-'));
   const config = join(folder, 'mayfly.yaml');
   writeFileSync(config, JSON.stringify(configuration));
@@ -35,19 +47,23 @@ export async function startService(configuration: object): Promise<BenchService>
     '--metrics-port',
     '0',
   ];
-  const child = spawn(process.execPath, [...engine, main, 'serve', ...places], {
+  const child = spawn(process.execPath, [...engine, main, 'serve', ...places, ...flags], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   const { url, metrics } = JSON.parse(await saying(child, '"msg":"ready"'));
+  const usage = async (): Promise<Usage> => {
+    const text = await (await fetch(metrics)).text();
+    const read = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
+    return {
+      cpu: 1e6 * (read('process_cpu_user_seconds_total') + read('process_cpu_system_seconds_total')),
+      residentBytes: read('process_resident_memory_bytes'),
+    };
+  };
   return {
     url: `${url}/api/v2/signingCert`,
-    async cpu() {
-      const scheduled = scheduledOf(child.pid ?? 0);
-      if (scheduled !== undefined) return scheduled;
-      const text = await (await fetch(metrics)).text();
-      const read = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
-      return 1e6 * (read('process_cpu_user_seconds_total') + read('process_cpu_system_seconds_total'));
-    },
+    timestampUrl: `${url}/api/v1/timestamp`,
+    cpu: async () => scheduledOf(child.pid ?? 0) ?? (await usage()).cpu,
+    usage,
     async configure(wanted) {
       const done = saying(child, 'configuration read again and in force');
       writeFileSync(config, JSON.stringify(wanted)); // which the instance watches
