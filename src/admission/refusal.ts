@@ -8,8 +8,9 @@ import type { LimitName } from './limit.ts';
 import type { Limited, LimitState } from './limiter.ts';
 import type { ReplayMode } from './replay.ts';
 
-/** Waiting clients come back spread over this part of their wait. */
+/** Waiting clients come back spread over this part of their wait, or over a second: a short wait has no such part in whole seconds. */
 const JITTER = 0.03;
+const LEAST_JITTER_MS = 1000;
 
 /** Problem `rate_limited`, with the states that the RateLimit fields are written from. */
 export class LimitExceeded extends Problem {
@@ -18,8 +19,8 @@ export class LimitExceeded extends Problem {
 
   constructor(verdict: Limited, random: Random, now: Instant) {
     const { limit, rate, retryAfterMs, states } = verdict;
-    const spread = 1 + (JITTER * (random(1)[0] ?? 0)) / 255;
-    const retryAfter = Math.max(1, Math.ceil((retryAfterMs * spread) / 1000));
+    const jitter = (Math.max(JITTER * retryAfterMs, LEAST_JITTER_MS) * (random(1)[0] ?? 0)) / 255;
+    const retryAfter = Math.max(1, Math.ceil((retryAfterMs + jitter) / 1000));
     const at = new Date((Math.ceil(now / 1000) + retryAfter) * 1000).toISOString().replace('.000Z', 'Z');
     const wait = `${retryAfter} second${retryAfter === 1 ? '' : 's'}`;
     super('rate_limited', {

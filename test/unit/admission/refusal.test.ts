@@ -37,6 +37,13 @@ describe('LimitExceeded', () => {
     expect(waits).toEqual([1000, 1016, 1030]);
   });
 
+  it('spreads those who wait for seconds over one more', () => {
+    const waits = [0, 64, 128, 255].map((byte) => {
+      return new LimitExceeded(drained(identity, 360), random(byte), NOW).retryAfter;
+    });
+    expect(waits).toEqual([4, 4, 5, 5]); // of 3.6 s
+  });
+
   it('says a replay rule without saying whose token it was', () => {
     expect(replayed('once')).toMatchObject({ code: 'token_replayed', status: 400, rpcCode: 3 });
     expect(replayed('once').hint).toMatch(/one certificate/);
