@@ -7,9 +7,14 @@ export type Instant = number & { readonly [instant]: true };
 
 export interface Clock {
   now(): Instant;
+  /** Milliseconds from any origin that no setting of the clock changes; of a clock that nobody sets, `now` does as well. */
+  steady?(): number;
 }
 
-export const systemClock: Clock = { now: () => instantOf(Date.now()) };
+export const systemClock: Clock = {
+  now: () => instantOf(Date.now()),
+  steady: () => performance.now(),
+};
 
 export function instantOf(milliseconds: number): Instant {
   return Math.trunc(milliseconds) as Instant;

@@ -25,6 +25,14 @@ import { isLogAlgorithm } from './signature.ts';
 import { TILE_WIDTH, tilePath } from './tile.ts';
 import type { WitnessedLog, Witnesses } from './witnesses.ts';
 
+/** Told in milliseconds how long the log's own work takes. */
+export interface LogTimings {
+  /** Of each commit, from when its entries were taken up until they were durable. */
+  sequenced(milliseconds: number): void;
+  /** Of each publication, without the wait for witnesses. */
+  published(milliseconds: number): void;
+}
+
 export interface LogOptions {
   /** The log's name: its submission prefix without scheme and without trailing slash. Counts at the first start only. */
   readonly origin: string;
@@ -36,6 +44,7 @@ export interface LogOptions {
   /** Told of errors that clients only see as 503. */
   readonly onError?: ((error: unknown) => void) | undefined;
   readonly limits?: Partial<SequencerLimits> | undefined;
+  readonly timings?: LogTimings | undefined;
   /** Makes those who cosign checkpoints, each time that the log is opened; they are closed with it. */
   readonly witnesses?: (() => Witnesses) | undefined;
   /** Milliseconds from a commit to its publication; 250 unless set. */
@@ -81,7 +90,7 @@ export interface RunningLog extends OpenLog {
 
 /** Founds a log, or recovers it. Throws a LogDamage when what is stored contradicts itself, the key, or what was published. */
 export async function openLog(options: LogOptions, parts: LogParts): Promise<RunningLog> {
-  const { signer, cosigner, clock, onError = () => undefined } = options;
+  const { signer, cosigner, clock, timings, onError = () => undefined } = options;
   const { sha256, schedule, journal, store, guard, leafIndex, remembered, lastTiles } = parts;
   if (!isLogAlgorithm(signer.algorithm))
     throw new TypeError('a log key is P-256 or RSA (RFC 6962 section 2.1.4)');
@@ -100,6 +109,7 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Run
     recover: async () => recoverTree(sha256, store, journal, await readPublished(guard), remembered),
     onCommit: () => publisher.notify(),
     overdue: () => publisher.overdue,
+    onSequenced: timings && ((milliseconds) => timings.sequenced(milliseconds)),
     onError,
     limits: options.limits,
   });
@@ -126,6 +136,7 @@ export async function openLog(options: LogOptions, parts: LogParts): Promise<Run
       lastTiles,
       onError,
       take: witnesses && ((publication) => witnesses.take(publication, witnessed)),
+      onPublished: timings && ((milliseconds) => timings.published(milliseconds)),
       index: (size) => indexer.follow(size),
       delay: options.publicationDelay,
       refresh: options.refresh,

@@ -40,6 +40,8 @@ export interface PublisherOptions {
    * otherwise it is shown at once.
    */
   readonly take?: ((publication: Publication) => boolean) | undefined;
+  /** Told of each publication that came to its end: the milliseconds that it took, without the wait for witnesses. */
+  readonly onPublished?: ((milliseconds: number) => void) | undefined;
   /** Makes the entries below `size` findable, before the checkpoint that covers them is seen. */
   readonly index: (size: number) => Promise<void>;
   /** Milliseconds from a commit to its publication, in which further commits join; 250 unless set. */
@@ -96,12 +98,18 @@ export class Publisher {
 
   /** Whether the log is about to break its word on publication: its disk is full, or its store is away. */
   get overdue(): boolean {
-    return this.#waitingSince !== undefined && this.#options.clock.now() - this.#waitingSince > OVERDUE;
+    return this.#waitingSince !== undefined && this.#now() - this.#waitingSince > OVERDUE;
+  }
+
+  /** For how long something lasts: a clock that is set meanwhile must not count. */
+  #now(): number {
+    const { clock } = this.#options;
+    return clock.steady?.() ?? clock.now();
   }
 
   /** Something was committed: it will be published soon. */
   notify(): void {
-    this.#waitingSince ??= this.#options.clock.now();
+    this.#waitingSince ??= this.#now();
     if (this.#due || this.#closed) return;
     this.#due = true;
     this.#plan(this.#options.delay ?? 250);
@@ -172,6 +180,7 @@ export class Publisher {
   async #publish(): Promise<void> {
     const { sha256, clock, keys, guard, remembered, lastTiles } = this.#options;
     const { head, edge } = this.#source;
+    const started = performance.now();
     const last = this.#last;
     if (
       last !== undefined &&
@@ -197,7 +206,8 @@ export class Publisher {
     const taken = !this.#closed && this.#options.take?.(publication) === true;
     // Whoever opened the log waits for the first.
     if (!taken || this.#current === undefined) await this.show(publication);
-    this.#waitingSince = this.#source.head.size > head.size ? clock.now() : undefined;
+    this.#options.onPublished?.(performance.now() - started);
+    this.#waitingSince = this.#source.head.size > head.size ? this.#now() : undefined;
     if (!this.#due && !this.#closed) this.#plan(this.#options.refresh ?? 60_000);
     await this.#source.release(head.size).catch(this.#options.onError);
   }

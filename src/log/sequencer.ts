@@ -31,6 +31,8 @@ export interface SequencerOptions {
   readonly onCommit: () => void;
   /** Whether what was taken waits too long for publication. */
   readonly overdue?: () => boolean;
+  /** Told of each commit that came to be durable: milliseconds since its entries were taken up. */
+  readonly onSequenced?: ((milliseconds: number) => void) | undefined;
   /** Told of what a client only sees as 503. */
   readonly onError: (error: unknown) => void;
   readonly limits?: Partial<SequencerLimits> | undefined;
@@ -171,6 +173,7 @@ export class Sequencer implements Log {
 
   /** Undefined when the batch was refused; its waiters know. */
   async #commit(waiters: readonly Waiter[]): Promise<Committed | undefined> {
+    const started = performance.now();
     let prepared: Prepared;
     try {
       const missing = this.#options.issuers.missing(waiters.map(({ entry }) => entry.chain));
@@ -193,6 +196,7 @@ export class Sequencer implements Log {
       batch.entries.map(({ tileLeaf }) => tileLeaf),
       hashes,
     );
+    this.#options.onSequenced?.(performance.now() - started);
     this.#options.onCommit();
     return { batch, waiters };
   }

@@ -1,5 +1,6 @@
 // A log on a fake disk, with the ledger of everything that it signed.
 
+import type { Clock } from '../../src/clock.ts';
 import { MemoryLeafIndex } from '../../src/log/memory.ts';
 import { type OpenLog, openLog } from '../../src/log/open-log.ts';
 import { FileJournal } from '../../src/node/log/file-journal.ts';
@@ -32,14 +33,14 @@ export class LogRig {
     return this.ledger.received;
   }
 
-  open(): Promise<OpenLog> {
+  open(clock: Clock = this.clock): Promise<OpenLog> {
     const { disk } = this;
     this.timers = new ManualSchedule();
     return openLog(
       {
         origin: 'log.example.com/2026',
         signer: this.ledger.signer,
-        clock: this.clock,
+        clock,
         onError: (error) => this.errors.push(error),
       },
       {

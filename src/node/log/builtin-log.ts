@@ -14,7 +14,7 @@ import { systemDisk } from '../system/disk.ts';
 import type { Logger } from '../system/logger.ts';
 import { openFileLog, openMemoryLog } from './file-log.ts';
 import { FileStore } from './file-store.ts';
-import { logErrors, treeMetrics } from './log-metrics.ts';
+import { logErrors, logTimings, treeMetrics } from './log-metrics.ts';
 import { openS3Log, type S3LogOptions } from './s3-log.ts';
 import { witnessesOf } from './witnesses.ts';
 
@@ -64,16 +64,17 @@ export function logOpener(given: BuiltinLogOptions): LogOpener {
   const { settings, logger, registry } = given;
   const witnesses = witnessesOf({ settings: settings.witnesses, logger, registry });
   const count = logErrors(registry);
+  const timings = logTimings(registry);
   const onError = (error: unknown): void => {
     count();
     logger.error({ err: error }, 'log');
   };
-  return (keys, part) => openWherever(given, { witnesses, onError }, keys, part);
+  return (keys, part) => openWherever(given, { witnesses, onError, timings }, keys, part);
 }
 
 async function openWherever(
   given: BuiltinLogOptions,
-  { witnesses, onError }: Pick<LogOptions, 'witnesses' | 'onError'>,
+  own: Pick<LogOptions, 'witnesses' | 'onError' | 'timings'>,
   keys: LogKeys,
   part: string,
 ): Promise<OpenLog> {
@@ -85,12 +86,11 @@ async function openWherever(
     signer: through(keys.logSigner, 'log'),
     cosigner: through(keys.noteSigner, 'note'),
     clock,
-    witnesses,
-    onError,
+    ...own,
   };
   const { folder } = instance;
   if (s3 !== undefined) {
-    if (number > 1) throw new Error('a log in a bucket cannot be followed by another yet');
+    if (number > 1) throw new Error('a log in a bucket is not followed by another in its own bucket (docs/rotation.md)');
     return openS3Log({
       ...options,
       bucket: bucketOf(s3),

@@ -1,7 +1,7 @@
 // Log metrics: what a log tells Prometheus of itself.
 
-import { Counter, Gauge, type Registry } from 'prom-client';
-import type { OpenLog } from '../../log/open-log.ts';
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { LogTimings, OpenLog } from '../../log/open-log.ts';
 import type { Problem } from '../../problem.ts';
 
 export interface LogMetrics {
@@ -34,6 +34,26 @@ export function logErrors(registry: Registry): () => void {
     help: 'Failures to write, sign or publish of the built-in log; most are tried again.',
   });
   return () => errors.inc();
+}
+
+const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Returns what to tell of how long the built-in log takes. */
+export function logTimings(registry: Registry): LogTimings {
+  const histogram = (name: string, help: string): Histogram =>
+    new Histogram({ registers: [registry], name, help, buckets: SECONDS });
+  const sequencing = histogram(
+    'mayfly_log_sequencing_duration_seconds',
+    'From when the entries of a commit were taken up until they were durable.',
+  );
+  const publication = histogram(
+    'mayfly_log_publication_duration_seconds',
+    'Writing tiles and signing a checkpoint, without the wait for witnesses.',
+  );
+  return {
+    sequenced: (milliseconds) => sequencing.observe(milliseconds / 1000),
+    published: (milliseconds) => publication.observe(milliseconds / 1000),
+  };
 }
 
 /** Of the log that takes entries: what its newest tree head covers and when that was signed, what is durable, and whether more can be written. */

@@ -1,6 +1,18 @@
 import { expect, test } from 'vitest';
 import { LogRig } from '../../fakes/log-rig.ts';
 
+test('a clock that is set forward while entries wait refuses nobody', async () => {
+  const rig = new LogRig();
+  const clock = { now: () => rig.clock.now(), steady: () => 0 };
+  const log = await rig.open(clock);
+  expect(await rig.append(log, 1)).toBe(0);
+  rig.clock.value += 3_600_000;
+  expect([log.ready, await rig.append(log, 1)]).toEqual([true, 0]);
+  await log.publish();
+  await rig.check(log);
+  await log.close();
+});
+
 test('a log that cannot publish what it has taken takes no more after half of its merge delay, and goes on once it can', async () => {
   const rig = new LogRig();
   const log = await rig.open();

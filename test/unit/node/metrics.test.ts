@@ -119,6 +119,9 @@ describe('metrics', () => {
     expect(sample('mayfly_signatures_total{key="log",result="signed"}')).toBeGreaterThan(0);
     expect(sample('mayfly_log_up')).toBe(1);
     expect(sample('mayfly_log_durable_entries')).toBe(1);
+    expect(sample('mayfly_log_sequencing_duration_seconds_count')).toBe(1);
+    expect(sample('mayfly_log_publication_duration_seconds_count')).toBeGreaterThan(0); // the first tree head is one
+    expect(sample('mayfly_log_publication_duration_seconds_sum')).toBeGreaterThan(0);
     expect(sample('mayfly_witness_cosigned_timestamp_seconds{witness="harbour"}')).toBe(0);
     expect(sample('mayfly_ratelimit_backend_up')).toBe(0);
     expect(sample('mayfly_audit_up')).toBe(1);
@@ -202,6 +205,17 @@ describe('deploy/observability', () => {
       'mayfly_ratelimit_backend_changes_total', // for looking back
       'mayfly_config_last_reload_timestamp_seconds', // for looking back
     ]);
+  });
+
+  it('has names as Prometheus would have them: units in full, _total for what only grows', () => {
+    const own = [...text.matchAll(/^# TYPE (mayfly_\S+) (\S+)$/gm)];
+    expect(own.length).toBeGreaterThan(20);
+    for (const [, name = '', type] of own) {
+      expect([name, /^[a-z]+(?:_[a-z]+)*$/.test(name)]).toEqual([name, true]);
+      expect([name, name.endsWith('_total')]).toEqual([name, type === 'counter']);
+      if (type === 'histogram') expect(name).toMatch(/_seconds$/);
+      expect(name).not.toMatch(/_(?:ms|milliseconds|bytes_total_)/);
+    }
   });
 
   it('has for each alert a severity, a summary, and a paragraph in docs/observability.md', () => {
