@@ -1,5 +1,6 @@
 // Library: Mayfly inside another program: its routes for any fetch server, and whole throw-away instances for tests.
 
+import { join } from 'node:path';
 import type { Hono } from 'hono';
 import { stringify } from 'yaml';
 import { parseSettings, type Settings } from '../config/settings.ts';
@@ -8,9 +9,11 @@ import type { ClientTrustConfig } from '../trust/client-trust-config.ts';
 import type { SigningConfig } from '../trust/signing-config.ts';
 import type { TrustedRoot } from '../trust/trusted-root.ts';
 import { devIssuers, startDevIssuer } from './dev-issuer.ts';
-import { openMayfly } from './mayfly.ts';
+import { GENERATIONS_FILE } from './keys/generations.ts';
+import { type Mayfly, openMayfly } from './mayfly.ts';
 import { startService } from './service.ts';
 import { loadKinds } from './settings/shipped-configuration.ts';
+import { ReadFiles, watchFiles } from './settings/watch.ts';
 import { type Logger, silentLogger } from './system/logger.ts';
 
 export { SettingsError } from '../config/mistake.ts';
@@ -25,7 +28,7 @@ export interface CreateOptions {
   readonly url: string;
   /** Trusts no issuer unless it names one. Addresses and ports in it are not used. */
   readonly configuration?: Configuration;
-  /** Folder of keys and log. Left out, they are in memory, and gone with the process. */
+  /** Folder of keys and log; what `mayfly ca rotate` and `log rotate` change there is taken up. Left out, they are in memory, and gone with the process. */
   readonly data?: string;
   /** Says nothing unless given. */
   readonly logger?: Logger;
@@ -55,14 +58,39 @@ export async function createMayfly(options: CreateOptions): Promise<EmbeddedMayf
   const publicUrl = rootUrl(url);
   const settings = settingsOf(configuration, data);
   const ephemeral = data === undefined;
+  const heard = data === undefined ? undefined : generationsIn(data); // before the keys are read: nothing is missed between
   const mayfly = await openMayfly({ settings, kind: 'serve', ephemeral, logger }, publicUrl);
+  const stop = heard === undefined ? () => {} : followGenerations(heard, mayfly);
+  const close = async (): Promise<void> => {
+    stop();
+    await mayfly.close();
+  };
   return {
     app: mayfly.app,
     fetch: async (request, environment) => mayfly.app.fetch(request, environment),
     metrics: () => mayfly.metrics.text(),
-    close: mayfly.close,
-    [Symbol.asyncDispose]: mayfly.close,
+    close,
+    [Symbol.asyncDispose]: close,
   };
+}
+
+/** As `mayfly serve` hears of new keys, but for signals, which are the host's. */
+function followGenerations(heard: ReadFiles, { rotate }: Pick<Mayfly, 'rotate'>): () => void {
+  let files = heard;
+  return watchFiles(
+    () => files,
+    () => {
+      files = new ReadFiles();
+      for (const path of heard.paths) files.readIfThere(path);
+      void rotate('file');
+    },
+  );
+}
+
+function generationsIn(data: string): ReadFiles {
+  const files = new ReadFiles();
+  files.readIfThere(join(data, GENERATIONS_FILE));
+  return files;
 }
 
 export interface StartOptions {

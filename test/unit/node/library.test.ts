@@ -4,9 +4,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Hono } from 'hono';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createMayfly, SettingsError, startInstance } from '../../../src/node/library.ts';
 import { type FakeIssuer, startIssuer } from '../../fakes/issuer.ts';
+import { run } from '../../fakes/process.ts';
 import { orderBody } from '../../fakes/signing-client.ts';
 
 const URL = 'https://ca.example.com';
@@ -81,6 +83,36 @@ describe('createMayfly', () => {
     const checkpoint = await (await mayfly.fetch(new Request(`${URL}/log/checkpoint`))).text();
     expect(checkpoint.split('\n').slice(0, 2)).toEqual(['ca.example.com/log', '2']);
   });
+
+  test('takes up keys that are made beside it while it serves, and is told of nothing once it is closed', async () => {
+    const data = join(folder, 'rotated');
+    const lines: string[] = [];
+    const logger = pino({}, { write: (line: string) => void lines.push(line) });
+    const mayfly = await createMayfly({ url: URL, configuration: configuration(), data, logger });
+    const chains = async (): Promise<number> => {
+      const { chains: known } = (await json(mayfly, '/api/v2/trustBundle')) as { chains: unknown[] };
+      return known.length;
+    };
+    const origins = async (): Promise<string> =>
+      JSON.stringify(await json(mayfly, '/.well-known/mayfly/log.json'));
+    const command = async (...words: readonly string[]): Promise<void> => {
+      const { code, stderr } = await run([...words, '--data', data]);
+      expect([words, code, stderr]).toEqual([words, 0, expect.anything()]);
+    };
+    expect([await chains(), (await post(mayfly)).status]).toEqual([1, 200]);
+    await command('ca', 'rotate');
+    await vi.waitFor(async () => expect(await chains()).toBe(2), 20_000);
+    await command('ca', 'rotate', '--activate');
+    await vi.waitFor(() => expect(lines.join('')).toContain('"ca":"ca-2"'), 20_000);
+    await command('log', 'rotate');
+    await command('log', 'rotate', '--activate');
+    await vi.waitFor(async () => expect(await origins()).toContain('ca.example.com/log/2'), 20_000);
+    expect((await post(mayfly)).status).toBe(200);
+    await mayfly.close();
+    const said = lines.length;
+    await command('ca', 'rotate');
+    expect(lines.length).toBe(said);
+  }, 90_000);
 
   test.each(['ca.example.com', 'https://ca.example.com/path', 'ftp://ca.example.com'])(
     '%s is no address',
