@@ -31,7 +31,7 @@ import { signerMetrics } from './keys/signer-metrics.ts';
 import { openCapacity } from './listener/listeners.ts';
 import { type CallerReader, callerReader } from './listener/node-caller.ts';
 import { originOf } from './log/builtin-log.ts';
-import { openTransparency, type Transparency } from './log/transparency.ts';
+import { openTransparency, requireRole, type Transparency } from './log/transparency.ts';
 import { type LoadSettings, Reload, type ReloadCause } from './settings/reload.ts';
 import { issuerMetrics } from './signals/issuer-metrics.ts';
 import { createMetrics, type Metrics } from './signals/metrics.ts';
@@ -107,6 +107,7 @@ export async function openMayfly(
   prepare: Prepare = () => () => {},
 ): Promise<Mayfly> {
   const { settings, logger } = options;
+  requireRole(settings);
   const running = await instanceOf(options);
   for (const warning of running.warnings) logger.warn(warning);
   if (settings.frozen !== undefined && settings.frozen.size > 0)

@@ -6,7 +6,7 @@ import { grpcFace } from '../grpc/face.ts';
 import { grpcListener } from './listener/grpc-listener.ts';
 import { type GrpcServer, listenGrpc } from './listener/grpc-server.ts';
 import { type FetchHandler, listen } from './listener/http-server.ts';
-import type { Listener } from './listener/listener.ts';
+import type { Listener, ListenerOptions } from './listener/listener.ts';
 import { type ListenerName, listenerMetrics, listenerOptions, renewal } from './listener/listeners.ts';
 import { listenForMetrics } from './listener/metrics-port.ts';
 import { type Mayfly, type MayflyOptions, openMayfly } from './mayfly.ts';
@@ -88,6 +88,7 @@ export async function openDoors(options: MayflyOptions, publicUrl: (url: string)
     return server;
   };
   const first = shared ? undefined : await listenRest();
+  const grpcOptions = { ...listenerOptions(settings, 'gRPC', logger), shared }; // before the first start makes keys
   const urlAt = (port: number): string => urlOf(reachable(settings.host), port, schemeOf(settings.tls));
   const mayfly = await openMayfly(options, publicUrl(urlAt(first?.port ?? settings.port)), (wanted) =>
     renewal(settings, wanted, listeners),
@@ -95,7 +96,7 @@ export async function openDoors(options: MayflyOptions, publicUrl: (url: string)
   opened.defer(() => mayfly.close());
   answer = mayfly.app.fetch;
   const server = first ?? (await listenRest());
-  const grpc = await grpcServer(settings, mayfly, logger, shared);
+  const grpc = await grpcServer(settings, mayfly, logger, grpcOptions);
   opened.defer(() => grpc.close());
   listeners.set('gRPC', grpc);
   listenerMetrics(mayfly.metrics.registry, listeners, mayfly.settings);
@@ -114,19 +115,18 @@ export async function openDoors(options: MayflyOptions, publicUrl: (url: string)
   };
 }
 
-/** Throws an Error with a sentence when the certificate or the key cannot be used. */
 async function grpcServer(
   settings: Settings,
   { door, callers }: Pick<Mayfly, 'door' | 'callers'>,
   logger: Logger,
-  shared: boolean,
+  options: ListenerOptions,
 ): Promise<GrpcServer> {
   const { host, grpcPort } = settings;
   const face = grpcFace(door, [compressionGzip]);
   const onLost = (cause: unknown): void =>
     logger.debug({ err: cause }, 'a gRPC answer did not reach its client');
   const listener = grpcListener(face, onLost, callers.of);
-  return listenGrpc(listener, host, grpcPort, { ...listenerOptions(settings, 'gRPC', logger), shared });
+  return listenGrpc(listener, host, grpcPort, options);
 }
 
 const ANY_ADDRESS = new Set(['0.0.0.0', '::']);

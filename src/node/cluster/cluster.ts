@@ -38,8 +38,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const publicUrl = publicUrlOf(settings, url, logger);
   const limiter = new MemoryLimiter();
   const noRenewal = { renew: () => {} }; // the workers have the listeners; here certificates are only looked at
+  const looked = new Map([['REST', noRenewal] as const, ['gRPC', noRenewal] as const]);
+  renewal(settings, settings, looked); // before the first start makes keys
   const mayfly = await openMayfly({ ...options, limiter }, publicUrl, (wanted) =>
-    renewal(settings, wanted, new Map([['REST', noRenewal] as const, ['gRPC', noRenewal] as const])),
+    renewal(settings, wanted, looked),
   );
   opened.defer(() => mayfly.close());
   const workers = new ClusterWorkers({

@@ -1,5 +1,6 @@
 // Data folder: where an instance keeps keys and certificates, in parts that are made whole or not at all and never overwritten.
 
+import { existsSync } from 'node:fs';
 import { link, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
@@ -46,6 +47,11 @@ type Marker = Readonly<z.infer<typeof markerSchema>>;
 export interface DataFolder {
   readonly path: string;
   readonly kind: InstanceKind;
+}
+
+/** Whether an instance has begun there already. */
+export function isDataFolder(at: string): boolean {
+  return existsSync(join(at, MARKER));
 }
 
 /**

@@ -19,6 +19,7 @@ import {
   type DataFolder,
   InstanceError,
   type InstanceKind,
+  isDataFolder,
   permissionWarning,
   providePart,
 } from './data-folder.ts';
@@ -90,11 +91,23 @@ export const REQUEST_PART = 'ca-request';
  * and may be taken away. What has been made once is never made again. After a rotation the keys of the generations in
  * force are read, and of the others the certificates. What `before` has open already is not opened again. Throws InstanceError.
  */
-export function openInstance(options: InstanceOptions, before?: Instance): Promise<Instance> {
+export async function openInstance(options: InstanceOptions, before?: Instance): Promise<Instance> {
+  // Before anything is made: a CA that cannot be used leaves nothing behind.
+  const given = isDataFolder(options.folder) ? undefined : await givenAuthority(options);
   return openFolder(options, async (folder) => {
     const { timestamp } = await makeParts(folder, options);
-    return load(folder, options, timestamp, before);
+    return load(folder, given === undefined ? options : { ...options, given }, timestamp, before);
   });
+}
+
+interface Given {
+  readonly authority: Authority;
+  readonly warnings: readonly string[];
+}
+
+async function givenAuthority(options: InstanceOptions): Promise<Given | undefined> {
+  const warnings: string[] = [];
+  return options.ca && { authority: await existingAuthority(options.ca, options, warnings), warnings };
 }
 
 async function makeParts(folder: DataFolder, options: InstanceOptions): Promise<{ timestamp: boolean }> {
@@ -145,7 +158,7 @@ async function rootAtHand(
 
 async function load(
   folder: DataFolder,
-  options: InstanceOptions,
+  options: InstanceOptions & { readonly given?: Given },
   hasTimestamp: boolean,
   before: Instance | undefined,
 ): Promise<Instance> {
@@ -214,7 +227,7 @@ async function load(
 
 interface Opening {
   readonly folder: DataFolder;
-  readonly options: InstanceOptions;
+  readonly options: InstanceOptions & { readonly given?: Given };
   readonly own: OwnKeys;
   readonly warnings: string[];
 }
@@ -223,6 +236,10 @@ interface Opening {
 async function authorityOf(part: string, generations: Generations, opening: Opening): Promise<Authority> {
   const { folder, options, own, warnings } = opening;
   const first = part === generations.ca[0]?.part;
+  if (options.given !== undefined && first) {
+    warnings.push(...options.given.warnings);
+    return options.given.authority;
+  }
   if (options.ca !== undefined && first) return existingAuthority(options.ca, options, warnings);
   const files = chainFilesOf(folder.path, part);
   const place = join(folder.path, part, KEY_PLACE);

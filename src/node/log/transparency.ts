@@ -37,7 +37,6 @@ export interface TransparencyOptions {
 
 export async function openTransparency(options: TransparencyOptions): Promise<Transparency> {
   const { settings, logger } = options;
-  requireRole(settings);
   const { log: configured, logBearers, witnesses } = settings;
   if (witnesses.length > 0 && configured.kind !== 'builtin')
     logger.warn('witnesses cosign the built-in log alone, and there is none');
@@ -63,7 +62,7 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
 }
 
 /** Throws an Error with a sentence for a role that is not one of an issuing instance, or whose log is missing. */
-function requireRole({ role, log }: TransparencySettings): void {
+export function requireRole({ role, log }: TransparencySettings): void {
   if (role === 'log') throw new Error('an instance in role log issues no certificates; mayfly serve runs it');
   if (role === 'ca' && log.kind === 'builtin')
     throw new Error('role ca needs to know the log: set log to the URL of one, or to none for no SCTs');

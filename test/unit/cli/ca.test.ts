@@ -108,9 +108,30 @@ test.each<[string, () => Written, RegExp]>([
   const { chain, key } = make();
   const before = readdirSync(folder);
   const args = ['--config', config, '--ca-chain', chain, '--ca-key', key];
-  const { code, stderr } = await run(['serve', ...FREE_PORTS, ...args, '--ephemeral'], { cwd: folder });
+  const { code, stderr } = await run(['serve', ...FREE_PORTS, ...args], { cwd: folder });
   expect(code).toBe(1);
   expect(stderr).toMatch(words);
   expect(stderr).not.toMatch(/^\s+at |PRIVATE KEY/m);
+  expect(readdirSync(folder)).toEqual(before);
+});
+
+test.each<[string, readonly string[], RegExp]>([
+  ['a CA without a log', ['--role', 'ca', '--log', 'builtin'], /role ca needs to know the log/],
+  [
+    'a key of gRPC that is none',
+    ['--grpc-tls-certificate', 'tls.pem', '--grpc-tls-key', 'tls.key'],
+    /the TLS files of gRPC .* cannot be used/,
+  ],
+  [
+    'the same with workers',
+    ['--workers', '2', '--grpc-tls-certificate', 'tls.pem', '--grpc-tls-key', 'tls.key'],
+    /the TLS files of gRPC .* cannot be used/,
+  ],
+])('%s is refused before the first start makes anything', async (_, args, words) => {
+  writeFileSync(join(folder, 'tls.pem'), '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+  writeFileSync(join(folder, 'tls.key'), '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n');
+  const before = readdirSync(folder);
+  const { code, stderr } = await run(['serve', ...FREE_PORTS, '--config', config, ...args], { cwd: folder });
+  expect([code, stderr]).toEqual([1, expect.stringMatching(words)]);
   expect(readdirSync(folder)).toEqual(before);
 });
