@@ -155,8 +155,7 @@ export function restartNeeded(
     redis,
     onBackendError,
   ];
-  if (running.limits.enabled && wanted.limits.enabled && !isDeepStrictEqual(store(running), store(wanted)))
-    keys.push('rate-limits');
+  if (wanted.limits.enabled && !isDeepStrictEqual(store(running), store(wanted))) keys.push('rate-limits');
   const kindOf = (tls: Settings['tls']) => [tls !== undefined, tls?.clientCa !== undefined];
   for (const name of ['tls', 'grpcTls'] as const)
     if (live.has(name) && !isDeepStrictEqual(kindOf(running[name]), kindOf(wanted[name])))

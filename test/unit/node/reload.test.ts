@@ -149,6 +149,11 @@ describe('in the process', () => {
     expect(restartNeeded(running, { ...running, ...store, errors: 'terse', frozen: new Set(['x']) })).toEqual(
       ['rate-limits'],
     );
+    // Limits that come while it runs are counted in memory, whatever store they name.
+    const off = settingsOf({ 'rate-limits': 'off' });
+    expect(restartNeeded(off, running)).toEqual([]);
+    expect(restartNeeded(off, { ...off, ...store })).toEqual(['rate-limits']);
+    expect(restartNeeded(running, off)).toEqual([]);
     expect(restartNeeded(running, { ...running, ca: { chain: 'a', key: 'b' } })).toEqual(['ca']);
   });
 
