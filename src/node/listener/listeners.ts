@@ -65,18 +65,24 @@ export function renewal(
 
 /** What `pressure.queue` allows, counted by metrics, with a word in the log now and then. */
 export function openCapacity(
-  { pressure }: Settings,
+  { pressure }: Pick<Settings, 'pressure'>,
   logger: Logger,
   registry: Registry,
   onRefused: (problem: Problem) => void = () => {},
 ): Capacity {
+  const { queue } = pressure;
   const tell = throttled(WORD_EVERY, () => {
-    const { refused } = capacity;
-    logger.warn({ queue: pressure.queue, refused }, 'the queue is full: requests are answered with 503');
+    logger.warn({ queue, refused: capacity.refused }, 'the queue is full: requests are answered with 503');
   });
-  const capacity: Capacity = new Capacity(pressure.queue, (problem) => {
+  let over: NodeJS.Timeout | undefined;
+  const capacity: Capacity = new Capacity(queue, (problem) => {
     onRefused(problem);
     tell();
+    over ??= setTimeout(() => {
+      over = undefined;
+      logger.info({ queue, refused: capacity.refused }, 'the queue has had room for ten seconds');
+    }, WORD_EVERY).unref();
+    over.refresh();
   });
   const registers = [registry];
   new Gauge({

@@ -6,11 +6,14 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { pino } from 'pino';
+import { Registry } from 'prom-client';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { readLeaf } from '../../../src/certificate/leaf.ts';
 import { leafIndexOf } from '../../../src/log/entry.ts';
 import { openListener } from '../../../src/node/listener/listener.ts';
 import { affordable } from '../../../src/node/listener/listener-limits.ts';
+import { openCapacity } from '../../../src/node/listener/listeners.ts';
 import { type Answer, type Message, send } from '../../fakes/client.ts';
 import { GrpcClient, refusalOf } from '../../fakes/grpc-client.ts';
 import { startInstance, type TestInstance } from '../../fakes/instance.ts';
@@ -381,6 +384,32 @@ describe('the queue', () => {
     const { text } = await send(new URL(at.service.metricsUrl).origin, '/metrics');
     expect(text).toContain(`mayfly_queue_refused_total ${refused.length}`);
     expect(text).toContain(`result="refused",reason="OVERLOADED"} ${refused.length}`);
+  });
+
+  test('tells when it is full, every ten seconds while it stays so, and when it is not any more', () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      const lines: { level: number; refused: number; msg: string }[] = [];
+      const logger = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) });
+      const limits = { connections: 1, headerTimeoutMs: 1, requestTimeoutMs: 1, idleTimeoutMs: 1 };
+      const capacity = openCapacity({ pressure: { ...limits, queue: 1 } }, logger, new Registry());
+      capacity.enter();
+      for (let second = 0; second < 15; second++) {
+        for (let i = 0; i < 3; i++) expect(() => capacity.enter()).toThrow();
+        vi.advanceTimersByTime(1_000);
+      }
+      const full = 'the queue is full: requests are answered with 503';
+      expect(lines.map(({ level, refused, msg }) => [level, refused, msg])).toEqual([
+        [40, 1, full],
+        [40, 31, full],
+      ]);
+      vi.advanceTimersByTime(20_000);
+      expect(lines.slice(2)).toMatchObject([
+        { level: 30, refused: 45, msg: 'the queue has had room for ten seconds' },
+      ]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   test('finishes what HTTP/2 has given up', async () => {
