@@ -83,5 +83,7 @@ function requireFolderLog({ role, log }: Settings): void {
   if (log.kind !== 'builtin')
     throw new Error('this instance has no log of its own: name the next one under log in the configuration');
   if (log.s3 !== undefined)
-    throw new Error('a log in a bucket cannot be followed by another yet; one in the data folder can');
+    throw new Error(
+      'a log in a bucket is not followed by another in its own bucket, as each of its stand-bys has keys of its own folder: start an instance in role log with another log.s3.prefix, name that under log here, and this one under also-trusted (docs/rotation.md)',
+    );
 }

@@ -90,7 +90,8 @@ async function openWherever(
   };
   const { folder } = instance;
   if (s3 !== undefined) {
-    if (number > 1) throw new Error('a log in a bucket is not followed by another in its own bucket (docs/rotation.md)');
+    if (number > 1)
+      throw new Error('a log in a bucket is not followed by another in its own bucket (docs/rotation.md)');
     return openS3Log({
       ...options,
       bucket: bucketOf(s3),

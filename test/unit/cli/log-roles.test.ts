@@ -84,3 +84,22 @@ describe('mayfly serve', () => {
     expect([code, stderr]).toEqual([1, expect.stringContaining('role ca needs to know the log')]);
   });
 });
+
+it.each<[string, object, string]>([
+  [
+    'in a bucket',
+    { log: { s3: { bucket: 'logs', 'access-key-id': 'a', 'secret-access-key': { file: token } } } },
+    'start an instance in role log with another log.s3.prefix',
+  ],
+  [
+    'of role log',
+    { role: 'log', 'log-roots': { file: roots } },
+    'start another with a data folder of its own',
+  ],
+  ['elsewhere', { log: 'https://log.example.com' }, 'name the next one under log'],
+])('a log %s is not rotated, and it is said what to do instead', async (_, settings, words) => {
+  const config = `${folder}/rotated.yaml`;
+  writeFileSync(config, JSON.stringify(settings));
+  const { code, stderr } = await run(['log', 'rotate', '--config', config]);
+  expect([code, stderr]).toEqual([2, expect.stringContaining(words)]);
+});
