@@ -53,16 +53,6 @@ export function unusable(file: string, verb: 'read' | 'written', cause: unknown)
   return new ClientError('file_unreadable', `${file} cannot be ${verb}${code}`, cause);
 }
 
-/** How this command line was called, for lines that a person can copy. */
-export function invocation(): string {
-  return process.env['npm_lifecycle_event'] === 'mayfly' ? 'npm run -s mayfly --' : 'mayfly';
-}
-
-/** One argument for a POSIX shell. */
-export function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
-}
-
 /** Prints what `work` returns: the object with --json, the lines without. Failures become a sentence and an exit code. */
 export async function report(
   { json }: JsonFlag,

@@ -6,6 +6,7 @@ import { devIssuers, startDevIssuer } from '../node/dev-issuer.ts';
 import { startService } from '../node/service.ts';
 import { loadKinds } from '../node/settings/shipped-configuration.ts';
 import { createLogger } from '../node/system/logger.ts';
+import { invocation } from './invocation.ts';
 import { addServeFlags, loadSettings, portNumber, type ServeFlags } from './options.ts';
 import { closeOnSignal, SERVE_EXIT_CODES } from './serve.ts';
 
@@ -55,14 +56,14 @@ async function dev(flags: DevFlags): Promise<void> {
   process.stdout.write(
     [
       `Mayfly dev is ready at ${service.url}`,
-      `  tokens   ${issuer.url}/ or: npm run -s mayfly -- dev token`,
+      `  tokens   ${issuer.url}/ or: ${invocation()} dev token`,
       `  log      ${service.url}/log/checkpoint`,
       `  metrics  ${service.metricsUrl}`,
       '',
       'Issue a certificate:',
-      `  npm run -s mayfly -- demo --instance ${service.url} --issuer ${issuer.url}`,
+      `  ${invocation()} demo --instance ${service.url} --issuer ${issuer.url}`,
       'Sign a file:',
-      `  npm run -s mayfly -- sign README.md --instance ${service.url}`,
+      `  ${invocation()} sign FILE --instance ${service.url}`,
       '',
     ].join('\n'),
   );

@@ -16,7 +16,7 @@ import { readKey } from './log-access.ts';
 import { findingLines } from './log-findings.ts';
 import { type KeyFlags, logKeysOf, logPartOf } from './log-keys.ts';
 import { loadSettings } from './options.ts';
-import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
+import { addOutcome, counted, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
 import { ProgressLine } from './progress.ts';
 
 interface FsckFlags extends JsonFlag, Omit<KeyFlags, 'data'> {
@@ -84,8 +84,12 @@ async function check(flags: FsckFlags): Promise<Outcome> {
   const ok = findings.length === 0;
   return {
     lines: ok
-      ? [`${size} entries, and all of it is well: root ${base64(root)}`]
-      : [...findingLines(findings), '', `${findings.length} faults in ${size} entries`],
+      ? [`${counted(size, 'entry', 'entries')}, and all of it is well: root ${base64(root)}`]
+      : [
+          ...findingLines(findings),
+          '',
+          `${counted(findings.length, 'fault', 'faults')} in ${counted(size, 'entry', 'entries')}`,
+        ],
     object: { ok, size, root: base64(root), findings },
     exitCode: ok ? 0 : EXIT_FOUND_WRONG,
   };

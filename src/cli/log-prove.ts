@@ -14,7 +14,15 @@ import { leafHash } from '../log/merkle.ts';
 import { TILE_WIDTH } from '../log/tile.ts';
 import { sha256 } from '../node/system/native-digest.ts';
 import { type AccessFlags, accessLog, addAccessFlags, type LogAccess } from './log-access.ts';
-import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, patiently, tell } from './outcome.ts';
+import {
+  addOutcome,
+  counted,
+  EXIT_FOUND_WRONG,
+  type JsonFlag,
+  type Outcome,
+  patiently,
+  tell,
+} from './outcome.ts';
 
 interface ProveFlags extends JsonFlag, AccessFlags {
   url: string;
@@ -114,7 +122,7 @@ async function proven(
     lines: [
       `Entry ${entry.index} of ${known.origin}: ${printable(nameOf(entry.tbs))}, logged ${new Date(entry.timestamp).toISOString()}`,
       ...lines,
-      `Proven with ${proof.length} ${proof.length === 1 ? 'hash' : 'hashes'} to be in the tree of ${head.size} entries that the log signed ${signed}`,
+      `Proven with ${counted(proof.length, 'hash', 'hashes')} to be in the tree of ${counted(head.size, 'entry', 'entries')} that the log signed ${signed}`,
       ...(pinned ? [] : ['  with the key that the log itself tells (--key pins it)']),
     ],
     object: {

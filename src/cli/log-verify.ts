@@ -14,7 +14,7 @@ import { sha256 } from '../node/system/native-digest.ts';
 import { nativeVerifier as verifier } from '../node/system/native-verifier.ts';
 import { type AccessFlags, accessLog, addAccessFlags, type LogAccess } from './log-access.ts';
 import { findingLines } from './log-findings.ts';
-import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
+import { addOutcome, counted, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
 import { ProgressLine } from './progress.ts';
 
 interface VerifyFlags extends JsonFlag, AccessFlags {
@@ -105,12 +105,17 @@ function outcome(
   const ok = findings.length === 0;
   const taken = pinned ? '' : ', whose key was taken from the log itself (--key pins it)';
   const tree = head && { size: head.size, root: base64(head.root), timestamp: head.timestamp };
-  const well = head && `${head.size} entries, and all of it is well: root ${base64(head.root)}`;
+  const well =
+    head && `${counted(head.size, 'entry', 'entries')}, and all of it is well: root ${base64(head.root)}`;
   const when = head && `signed ${new Date(head.timestamp).toISOString()} by ${known.origin}${taken}`;
   return {
     lines: ok
       ? [well ?? '', when ?? '']
-      : [...findingLines(findings), '', `${findings.length} faults in ${known.origin} at ${prefix}`],
+      : [
+          ...findingLines(findings),
+          '',
+          `${counted(findings.length, 'fault', 'faults')} in ${known.origin} at ${prefix}`,
+        ],
     object: {
       ok,
       origin: known.origin,

@@ -56,6 +56,10 @@ function print(object: object): void {
   process.stdout.write(`${JSON.stringify(object, null, 2)}\n`);
 }
 
+/** A number with its noun, such as `1 entry`. */
+export const counted = (count: number, one: string, more: string): string =>
+  `${count} ${count === 1 ? one : more}`;
+
 /** Says on standard error what is being waited for, once that takes more than a second. */
 export async function patiently<T>(what: string, work: Promise<T>): Promise<T> {
   const timer = setTimeout(() => process.stderr.write(`${what} ...\n`), 1_000);

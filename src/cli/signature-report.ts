@@ -6,7 +6,8 @@ import { printable } from '../certificate/plain-words.ts';
 import { predicateName } from '../client/statement.ts';
 import type { Signer } from '../client/verification.ts';
 import { leafIndexOf } from '../log/entry.ts';
-import { type InstanceFlags, invocation, quoted, unusable } from './client-options.ts';
+import { type InstanceFlags, unusable } from './client-options.ts';
+import { invocation, quoted } from './invocation.ts';
 
 /** The bundle beside its file, as Sigstore's clients name it. */
 export function bundleName(file: string): string {

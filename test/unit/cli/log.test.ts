@@ -188,7 +188,7 @@ describe('mayfly log verify', () => {
     shown.lies.set(path, lie);
     const { code, stdout } = await mayflyLog('verify', url);
     expect(stdout).toContain(finding);
-    expect(stdout).toMatch(/\d+ faults in log\.example\.com\/cli/);
+    expect(stdout).toMatch(/\d+ faults? in log\.example\.com\/cli/);
     expect(code).toBe(1);
   });
 
