@@ -1,14 +1,18 @@
 // Exit code: what a script learns of a command of the client without reading its words.
 
 import { CommanderError } from 'commander';
+import { PinRefused } from '../node/keys/pin-refused.ts';
 
 /** The signature does not hold. */
 export const EXIT_FLAW = 1;
 /** The work could not be done, so that nothing is known about any signature. */
 export const EXIT_OBSTACLE = 2;
 
-/** Of a wrong use that commander has already explained; undefined for any other failure. */
-export function exitCodeOf(failure: unknown): number | undefined {
+/** A token refuses the PIN, and would lock itself if a supervisor went on trying. */
+export const EXIT_PIN = 3;
+
+/** Of a failure that ended a command. */
+export function exitCodeOf(failure: unknown): number {
   if (failure instanceof CommanderError) return failure.exitCode === 0 ? 0 : EXIT_OBSTACLE;
-  return undefined;
+  return failure instanceof PinRefused ? EXIT_PIN : 1;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // mayfly: the command line; one file for each command.
 
-import { Command } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { SettingsError } from '../config/mistake.ts';
 import { VERSION } from '../version.ts';
 import { exitCodeOf } from './exit-code.ts';
@@ -53,9 +53,9 @@ process.stdout.on('error', (failure: NodeJS.ErrnoException) => {
 try {
   await program.parseAsync();
 } catch (error) {
-  const exitCode = exitCodeOf(error);
-  if (exitCode === undefined) process.stderr.write(`${describe(error)}\n`);
-  process.exitCode = exitCode ?? 1;
+  // commander has explained a wrong use already.
+  if (!(error instanceof CommanderError)) process.stderr.write(`${describe(error)}\n`);
+  process.exitCode = exitCodeOf(error);
 }
 
 function everyCommand(command: Command): Command[] {

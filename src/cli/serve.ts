@@ -12,6 +12,7 @@ import { type Service, startService } from '../node/service.ts';
 import { reloadOnChange } from '../node/settings/reload.ts';
 import { ReadFiles } from '../node/settings/watch.ts';
 import { createLogger } from '../node/system/logger.ts';
+import { EXIT_PIN } from './exit-code.ts';
 import { addServeFlags, frozenIn, loadSettings, type ServeFlags } from './options.ts';
 
 export function serveCommand(): Command {
@@ -36,7 +37,8 @@ export const SERVE_EXIT_CODES = `
 Exit codes:
   0  stopped by a signal, in good order
   1  could not start: a mistake in the configuration, a key, an address; or a second signal
-  2  wrong use`;
+  2  wrong use
+  ${EXIT_PIN}  the PKCS#11 token refuses the PIN: not to be started again by itself, as the token would lock`;
 
 function workerNumber(text: string): number {
   const number = Number(text);

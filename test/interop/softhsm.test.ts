@@ -209,18 +209,18 @@ describeWith('softhsm2', 'a CA whose key is in SoftHSM2', () => {
       expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     });
 
-    test.each<[string, object, RegExp]>([
-      ['another PIN', { pin: OTHER_PIN }, /token "mayfly" refuses the PIN \(CKR_PIN_INCORRECT\)/],
+    test.each<[string, object, RegExp, number?]>([
       ['another token', { token: 'other' }, /no PKCS#11 token "other"; there is mayfly/],
       ['another label', { keyLabel: 'other' }, /no private EC key "other"/],
       ['a label of two keys', { keyLabel: 'twice' }, /several private EC keys "twice"/],
       ["another certificate's key", { keyLabel: 'P-384' }, /does not verify|did not sign/],
-    ])('%s: does not start, and says why', async (_, wrong, words) => {
+      ['another PIN', { pin: OTHER_PIN }, /token "mayfly" refuses the PIN \(CKR_PIN_INCORRECT\)/, 3],
+    ])('%s: does not start, and says why', async (_, wrong, words, exitCode = 1) => {
       const file = await configured('P-256', wrong);
       const ended = await run(['serve', ...FREE_PORTS, '--config', file, '--ephemeral'], {
         env: { SOFTHSM2_CONF: conf },
       });
-      expect([ended.code, ended.stderr]).toEqual([1, expect.stringMatching(words)]);
+      expect([ended.code, ended.stderr]).toEqual([exitCode, expect.stringMatching(words)]);
       expect(ended.stderr).not.toMatch(new RegExp(`${PIN}|${OTHER_PIN}|^\\s+at `, 'm'));
     });
 

@@ -5,6 +5,7 @@ import type { Bytes } from '../../encoding/bytes.ts';
 import { toDer } from '../../key/ecdsa-signature.ts';
 import type { Signer, SigningAlgorithm } from '../../key/signer.ts';
 import { algorithmOf } from '../system/native-signer.ts';
+import { PinRefused } from './pin-refused.ts';
 import * as ck from './pkcs11-module.ts';
 
 export interface Pkcs11Place {
@@ -119,8 +120,9 @@ class Token {
       // Of a module that is shared with the key before in a rotation.
       if (ck.returnValue(cause) !== 'CKR_USER_ALREADY_LOGGED_IN') {
         const failure = at(`the PKCS#11 token "${token}" refuses the PIN`, cause);
-        if (FINAL.has(ck.returnValue(cause) ?? '')) this.#fault = failure;
-        throw failure;
+        if (!FINAL.has(ck.returnValue(cause) ?? '')) throw failure;
+        this.#fault = new PinRefused(failure.message, { cause });
+        throw this.#fault;
       }
     }
     this.#open = { free: [session], key: this.#key(session, keyLabel), slot, sessions: 1 };

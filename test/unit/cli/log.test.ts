@@ -109,9 +109,8 @@ async function mayflyLog(...args: readonly string[]): Promise<Ran> {
     await command.parseAsync(args, { from: 'user' });
     return { code: Number(process.exitCode), ...said };
   } catch (failure) {
-    const code = exitCodeOf(failure);
-    if (code === undefined) throw failure;
-    return { code, ...said };
+    if (!(failure instanceof CommanderError)) throw failure;
+    return { code: exitCodeOf(failure), ...said };
   } finally {
     process.exitCode = 0;
     for (const spy of spies) spy.mockRestore();
