@@ -79,8 +79,9 @@ export function createApp(door: Door, faces: readonly Face[] = []): Hono {
   app.use(cors);
   app.use(async (c, next) => {
     await next();
+    // A request that was passed on bears the id by which whoever answered it tells of it.
     for (const [name, value] of Object.entries(idHeader(callers.get(c.req.raw))))
-      c.res.headers.set(name, value);
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
   });
 
   get(app, '/api/v2/trustBundle', () => json(information.trustBundle(trustedChains(door))));

@@ -147,7 +147,8 @@ function trustDoor(options: FacesOptions): TrustDoor {
 }
 
 function materialOf({ instance, builtin, external, issuers, also, publicUrl }: FacesOptions): TrustMaterial {
-  const { trusted, pendingLog, logs } = instance();
+  const { trusted, pendingLog, logs, logSigner } = instance();
+  const newest = logs.at(-1);
   const urlOf = (number: number): string => `${publicUrl}${logPathOf(number)}`;
   const own: readonly InstanceLog[] =
     builtin === undefined
@@ -165,9 +166,11 @@ function materialOf({ instance, builtin, external, issuers, also, publicUrl }: F
             made,
           })),
           { url: urlOf(builtin.number), spki: builtin.reader.identity.publicKey, made: builtin.made },
-          ...(pendingLog === undefined || numberOf(pendingLog.part) === builtin.number
-            ? []
-            : [{ url: urlOf(numberOf(pendingLog.part)), spki: pendingLog.publicKey, made: pendingLog.made }]),
+          // One that is being opened, or that cannot be opened yet, has been told to clients and stays so; then one that waits.
+          ...[newest && { ...newest, publicKey: logSigner.publicKey }, pendingLog]
+            .filter((next) => next !== undefined)
+            .filter(({ part }) => numberOf(part) > builtin.number)
+            .map(({ part, made, publicKey }) => ({ url: urlOf(numberOf(part)), spki: publicKey, made })),
         ];
   const elsewhere = external.map(({ url, publicKey: { spki } }) => ({ url, spki }));
   return trustMaterialOf(

@@ -26,7 +26,7 @@ import { inClusterCredentials } from './in-cluster.ts';
 import { caMetrics } from './keys/ca-metrics.ts';
 import { caAt, existingCa, passphraseOf } from './keys/existing-ca.ts';
 import { ephemeralInstance, type Instance, openInstance } from './keys/instance.ts';
-import { Rotation } from './keys/rotation.ts';
+import { Rotation, type RotationCause } from './keys/rotation.ts';
 import { signerMetrics } from './keys/signer-metrics.ts';
 import { openCapacity } from './listener/listeners.ts';
 import { type CallerReader, callerReader } from './listener/node-caller.ts';
@@ -55,6 +55,8 @@ export interface MayflyOptions {
   readonly sequencer?: SequencerPorts;
   /** Of the process that keeps what the others share: where they all count. */
   readonly limiter?: Limiter;
+  /** Of the same process: told when keys are in force and in the trust documents that the others are to take up. */
+  readonly onRotated?: (cause: RotationCause) => void;
 }
 
 export interface SequencerPorts {
@@ -82,7 +84,7 @@ export interface Mayfly {
   /** As Reload.run: the next request meets the new settings, and those under way end under the old ones. */
   reload(load: LoadSettings, cause: ReloadCause): boolean;
   /** As Rotation.run; nothing changes for an instance in memory. */
-  rotate(cause: ReloadCause): Promise<boolean>;
+  rotate(cause: RotationCause): Promise<boolean>;
   /** From now on the instance says that it is not ready, and still answers. */
   drain(): void;
   /** Publishes the log and lets go of the data folder; nothing may be asked after that. */
@@ -205,12 +207,13 @@ export async function openMayfly(
   const rotation: Rotation = new Rotation({
     running,
     open: (before) => instanceOf(options, before),
-    async adopt(next) {
+    async adopt(next, cause) {
       const { authority } = next;
       if (authority !== inUse.given) {
         inUse = inUseOf(authority);
         adopt(stateOf(inForce.settings));
       }
+      options.onRotated?.(cause); // whatever the log says to it
       await builtin?.follow(next);
     },
     clock,
@@ -243,7 +246,10 @@ export async function openMayfly(
         metrics.onAnswer(answer); // else whoever passed the request on counts it
         requestLog?.answered(answer);
       }
-      answer.caller.trace?.end(tracedAnswer(answer));
+      const { trace } = answer.caller;
+      // What no route here takes is passed on to the sequencer, and has its span there.
+      if (trace !== undefined && (sequencer === undefined || answer.route() !== ''))
+        trace.end(tracedAnswer(answer));
     },
     calls: {
       started: metrics.calls.started,

@@ -345,6 +345,14 @@ describe('what cannot be', () => {
     await refused(['--workers', '0'], /1 to 64/, 2); // wrong use of the command
   });
 
+  test('workers of mayfly dev', async () => {
+    configure();
+    const { code, stderr } = await run(['dev', ...FREE_PORTS, '--config', config, '--ephemeral'], {
+      cwd: folder,
+    });
+    expect([code, stderr]).toEqual([1, expect.stringMatching(/dev is one process: leave workers out/)]);
+  });
+
   test('a worker without a sequencer', async () => {
     const { code, stderr } = await start(['worker']).exited;
     expect([code, stderr]).toEqual([1, expect.stringMatching(/started by "mayfly serve" alone/)]);

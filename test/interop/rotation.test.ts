@@ -51,7 +51,10 @@ async function document(name: string): Promise<unknown> {
 }
 
 interface TrustDocument {
-  readonly certificateAuthorities: readonly { readonly validFor: { readonly end?: string } }[];
+  readonly certificateAuthorities: readonly {
+    readonly certChain: { readonly certificates: readonly { readonly rawBytes: string }[] };
+    readonly validFor: { readonly end?: string };
+  }[];
   readonly timestampAuthorities: readonly { readonly validFor: { readonly end?: string } }[];
   readonly ctlogs: readonly {
     readonly baseUrl: string;
@@ -133,6 +136,21 @@ describe.each(WORKERS)('under load, with %i issuing processes', (workers) => {
         );
     });
 
+    // Whoever fetches the documents at any time finds all that was in them before, also while something is being opened.
+    const told = new Set<string>();
+    const lacking: string[] = [];
+    const reading = (async () => {
+      while (!stopped) {
+        const { certificateAuthorities, ctlogs } = await trusted();
+        const now = new Set([
+          ...ctlogs.map(({ logId }) => logId.keyId),
+          ...certificateAuthorities.map(({ certChain }) => certChain.certificates[0]?.rawBytes ?? ''),
+        ]);
+        lacking.push(...[...told].filter((one) => !now.has(one)));
+        for (const one of now) told.add(one);
+      }
+    })();
+
     // A new intermediate: published first, and nobody signs with it yet.
     await mayfly('ca', 'rotate');
     await chainsTrusted(2);
@@ -176,8 +194,9 @@ describe.each(WORKERS)('under load, with %i issuing processes', (workers) => {
     );
     bundles.push(await sign());
     stopped = true;
-    await Promise.all(load);
+    await Promise.all([...load, reading]);
     expect(failures).toEqual([]);
+    expect([told.size, lacking]).toEqual([5, []]); // three CAs and two logs
     expect(seen.length).toBeGreaterThan(50);
 
     const last = await document('trusted_root.json');
@@ -372,4 +391,60 @@ test('a key that cannot be read leaves everything as it is, and is told', async 
   expect((await issueOnce()).issuer).toMatch(/CN=Mayfly intermediate$/);
   const metrics = await send(new URL(server.metricsUrl).origin, '/metrics');
   expect(metrics.text).toMatch(/^mayfly_rotation_last_success 0$/m);
+});
+
+describe('with two issuing processes', () => {
+  const MANY = 12; // connections that reach both, all but certainly
+  const seenByAll = (): Promise<readonly Seen[]> => Promise.all(Array.from({ length: MANY }, issueOnce));
+  const allBy = (name: string): Promise<void> =>
+    vi.waitFor(async () => {
+      for (const { issuer } of await seenByAll()) expect(issuer).toContain(`CN=${name}`);
+    }, AWHILE);
+  beforeEach(() => {
+    const config = where[1] ?? '';
+    const settings = parse(readFileSync(config, 'utf8')) as object;
+    writeFileSync(config, stringify({ ...settings, workers: 2 }));
+  });
+
+  // Nothing is told of files that change, so that nothing but the signal brings it about.
+  const DEAF =
+    'data:text/javascript,import fs from "node:fs"; import { syncBuiltinESMExports } from "node:module"; fs.watch = () => { throw new Error("deaf") }; syncBuiltinESMExports()';
+
+  test('CA and log are followed by others at SIGHUP', { timeout: 60_000 }, async () => {
+    server = await serve(where, { env: { NODE_OPTIONS: `--import=${JSON.stringify(DEAF)}` } });
+    await server.saying(/cannot be watched/);
+    await mayfly('ca', 'rotate');
+    await mayfly('ca', 'rotate', '--activate');
+    await mayfly('log', 'rotate');
+    for (const { issuer } of await seenByAll()) expect(issuer).toMatch(/CN=Mayfly intermediate$/);
+    server.child.kill('SIGHUP');
+    await allBy('Mayfly intermediate 2');
+    await logsTrusted(2);
+    const [before, next] = (await trusted()).ctlogs;
+    for (const { logId } of await seenByAll()) expect(logId).toBe(before?.logId.keyId);
+    await mayfly('log', 'rotate', '--activate');
+    server.child.kill('SIGHUP');
+    await vi.waitFor(async () => {
+      for (const { logId } of await seenByAll()) expect(logId).toBe(next?.logId.keyId);
+    }, AWHILE);
+    await server.saying(/"cause":"signal","ca":"ca-2","timestamp":"timestamp-2","log":"log-2"/);
+    expect(server.output.stderr).not.toMatch(/"cause":"file"/);
+    const { code } = await server.stop();
+    expect(code).toBe(0);
+  });
+
+  test('a key that could not be read is taken up by all of them soon after it can', async () => {
+    server = await serve(where);
+    await mayfly('ca', 'rotate');
+    await chainsTrusted(2);
+    const key = join(folder, 'data', 'ca-2', 'intermediate.key');
+    const text = readFileSync(key, 'utf8');
+    writeFileSync(key, 'gone');
+    await mayfly('ca', 'rotate', '--activate');
+    await server.saying(/cannot be taken up/);
+    writeFileSync(key, text);
+    await allBy('Mayfly intermediate 2');
+    const ended = await server.stop();
+    expect([ended.code, ended.stderr]).toEqual([0, expect.not.stringContaining('it is replaced')]);
+  });
 });

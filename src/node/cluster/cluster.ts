@@ -2,6 +2,7 @@
 
 import { createServer } from 'node:net';
 import { MemoryLimiter } from '../../admission/memory-limiter.ts';
+import type { RotationCause } from '../keys/rotation.ts';
 import { renewal } from '../listener/listeners.ts';
 import { listenForMetrics } from '../listener/metrics-port.ts';
 import { type MayflyOptions, openMayfly } from '../mayfly.ts';
@@ -29,6 +30,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { settings, logger } = options;
   if (options.ephemeral)
     throw new Error('workers need a data folder for their keys: leave out --ephemeral, or set workers to 1');
+  await requireSharedPorts(settings.host);
   await using opened = new AsyncDisposableStack(); // closes all of it when a later part cannot be opened
   const rest = await reserve(settings.host, settings.port);
   opened.defer(() => rest.release());
@@ -40,11 +42,13 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const noRenewal = { renew: () => {} }; // the workers have the listeners; here certificates are only looked at
   const looked = new Map([['REST', noRenewal] as const, ['gRPC', noRenewal] as const]);
   renewal(settings, settings, looked); // before the first start makes keys
-  const mayfly = await openMayfly({ ...options, limiter }, publicUrl, (wanted) =>
+  let workers: ClusterWorkers | undefined;
+  const onRotated = (cause: RotationCause): void => workers?.rotate(cause);
+  const mayfly = await openMayfly({ ...options, limiter, onRotated }, publicUrl, (wanted) =>
     renewal(settings, wanted, looked),
   );
   opened.defer(() => mayfly.close());
-  const workers = new ClusterWorkers({
+  const issuing = new ClusterWorkers({
     command: options.command,
     settings,
     mayfly,
@@ -59,11 +63,12 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
       publicUrl,
     },
   });
-  opened.defer(() => workers.close());
-  await workers.start();
+  workers = issuing;
+  opened.defer(() => issuing.close());
+  await issuing.start();
   await Promise.all([rest.release(), grpc.release()]); // the workers hold the ports from here on
-  const metrics = { contentType: mayfly.metrics.contentType, text: () => workers.metrics() };
-  const readiness = async () => [...(await mayfly.door.readiness()), ...workers.readiness()];
+  const metrics = { contentType: mayfly.metrics.contentType, text: () => issuing.metrics() };
+  const readiness = async () => [...(await mayfly.door.readiness()), ...issuing.readiness()];
   const metricsServer = await listenForMetrics({ metrics, readiness }, settings);
   opened.move();
   return {
@@ -72,19 +77,14 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     metricsUrl: metricsUrlOf(settings, metricsServer.port),
     reload(load, cause, files) {
       const done = mayfly.reload(load, cause);
-      workers.reload(files.texts, cause, done);
+      issuing.reload(files.texts, cause, done);
       return done;
     },
-    async rotate(cause) {
-      // Trust documents come from here: they know a key before the first signature by it.
-      const done = await mayfly.rotate(cause);
-      if (done) await workers.rotate(cause); // what cannot be used here would only cost workers
-      return done;
-    },
+    rotate: mayfly.rotate,
     async close(delayMs = 0) {
       mayfly.drain();
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
-      await workers.close();
+      await issuing.close();
       await mayfly.close();
       await metricsServer.close();
     },
@@ -104,6 +104,20 @@ async function reserve(host: string, wanted: number): Promise<Reserved> {
   const { port, release } = await bound(host, wanted, false);
   await release();
   return wanted === 0 ? bound(host, port, true) : { port, release: async () => {} };
+}
+
+/** Rejects with an Error with a sentence on a system whose processes cannot listen on one port together. */
+export async function requireSharedPorts(host: string, listen = bound): Promise<void> {
+  try {
+    await (await listen(host, 0, true)).release();
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code !== 'ENOTSUP' && code !== 'ENOPROTOOPT') throw cause;
+    throw new Error(
+      `workers share their ports by SO_REUSEPORT, which ${process.platform} does not offer (${code}): set workers to 1, and for more than one core run several instances in role ca behind a load balancer`,
+      { cause },
+    );
+  }
 }
 
 function bound(host: string, port: number, reusePort: boolean): Promise<Reserved> {

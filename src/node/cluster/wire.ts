@@ -8,6 +8,7 @@ import { putUint, TlsReader } from '../../encoding/tls.ts';
 import type { Unreadiness } from '../../http/health.ts';
 import type { PrecertEntry, Sct } from '../../log/log.ts';
 import type { FailureNote } from '../admission.ts';
+import type { RotationCause } from '../keys/rotation.ts';
 import type { ReloadCause } from '../settings/reload.ts';
 
 /** Requests by their number. Those of a worker come first, then those of the sequencer. */
@@ -34,7 +35,7 @@ export interface Messages {
   readonly failure: FailureNote;
   readonly start: Start;
   readonly reload: { readonly texts: Texts; readonly cause: ReloadCause };
-  readonly rotate: { readonly cause: ReloadCause };
+  readonly rotate: { readonly cause: RotationCause };
   readonly done: boolean;
   /** Those of prom-client. */
   readonly metrics: readonly object[];

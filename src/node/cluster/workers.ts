@@ -9,6 +9,7 @@ import type { MemoryLimiter } from '../../admission/memory-limiter.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { Unreadiness } from '../../http/health.ts';
 import type { FailureNote } from '../admission.ts';
+import type { RotationCause } from '../keys/rotation.ts';
 import type { Mayfly } from '../mayfly.ts';
 import { FROZEN_FILE } from '../settings/frozen-issuers.ts';
 import type { ReloadCause } from '../settings/reload.ts';
@@ -25,7 +26,11 @@ export interface ClusterWorkersOptions {
   readonly command: readonly [string, ...string[]];
   readonly settings: Settings;
   /** Of this process. */
-  readonly mayfly: Mayfly;
+  readonly mayfly: Pick<Mayfly, 'log'> & {
+    readonly app: Pick<Mayfly['app'], 'fetch'>;
+    readonly door: Pick<Mayfly['door'], 'readiness'>;
+    readonly metrics: Pick<Mayfly['metrics'], 'registry'>;
+  };
   readonly limiter: MemoryLimiter;
   readonly logger: Logger;
   readonly start: Omit<Start, 'number' | 'current'>;
@@ -59,6 +64,8 @@ export class ClusterWorkers {
   readonly #deaths = new Map<number, number>();
   /** The files of the configuration in force, where that is another than at the start. */
   #current: Texts | undefined;
+  /** How often the keys were read again; one that begins meanwhile may have read them before. */
+  #rotations = 0;
   #closing = false;
 
   constructor(options: ClusterWorkersOptions) {
@@ -98,6 +105,7 @@ export class ClusterWorkers {
   async #launch(number: number): Promise<void> {
     const [program, ...words] = this.#options.command;
     const child = spawn(program, words, { stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'] });
+    child.on('error', () => {}); // told below, where there are pipes at all
     const worker: Worker = {
       number,
       child,
@@ -109,17 +117,21 @@ export class ClusterWorkers {
     };
     serveRelay(streamOf(child, RELAY_FD), this.#options.mayfly.app.fetch);
     this.#alive.add(worker);
-    child.once('error', () => worker.channel.end());
+    child.once('error', (cause) => this.#ended(worker, cause.message)); // such as no memory for another process
     child.once('exit', (code, signal) => this.#ended(worker, signal ?? code));
     try {
-      let told = this.#current;
+      let [told, rotated] = [this.#current, this.#rotations];
       const start = { ...this.#options.start, number, ...(told !== undefined && { current: told }) };
       await worker.channel.request(ASK.start, encode('start', start));
-      while (told !== this.#current) {
-        told = this.#current; // read again meanwhile
+      while (told !== this.#current || rotated !== this.#rotations) {
+        // Read again meanwhile.
+        [told, rotated] = [this.#current, this.#rotations];
         await this.#follow(worker, told ?? this.#options.start.texts, 'file');
+        if (!(await this.#takesKeys(worker, 'file')))
+          throw new Error('the worker could not take up the keys');
       }
-      if (child.exitCode === null && child.signalCode === null) this.#serving.add(worker);
+      if (!this.#alive.has(worker)) throw new Error('the worker has ended');
+      this.#serving.add(worker);
     } catch (error) {
       end(worker);
       throw error;
@@ -129,23 +141,39 @@ export class ClusterWorkers {
   #ended(worker: Worker, how: unknown): void {
     const { logger } = this.#options;
     const { number, since } = worker;
+    if (!this.#alive.delete(worker)) return;
     const served = this.#serving.delete(worker);
-    this.#alive.delete(worker);
     worker.channel.end();
     this.#metrics.ended(number);
-    if (this.#closing || (!served && !this.#deaths.has(number))) return; // at the start its sentence is told
+    if (this.#closing || !served) return; // whoever launches it hears that it did not begin
     this.#exits.inc();
-    const deaths = performance.now() - since > YOUNG ? 0 : (this.#deaths.get(number) ?? 0) + 1;
+    const lived = performance.now() - since;
+    const deaths = lived > YOUNG ? 0 : (this.#deaths.get(number) ?? 0) + 1;
+    logger.error(
+      { worker: number, how, pause: pauseAfter(deaths) },
+      'an issuing process has ended; it is replaced',
+    );
+    this.#replace(number, deaths);
+  }
+
+  #replace(number: number, deaths: number): void {
+    const { logger } = this.#options;
     this.#deaths.set(number, deaths);
-    const pause = deaths === 0 ? 0 : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (deaths - 1));
-    logger.error({ worker: number, how, pause }, 'an issuing process has ended; it is replaced');
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       this.#launch(number).then(
         () => logger.info({ worker: number }, 'an issuing process serves in the place of one that ended'),
-        (err: unknown) => logger.error({ worker: number, err }, 'an issuing process cannot be started'),
+        (err: unknown) => {
+          if (this.#closing) return;
+          const pause = pauseAfter(deaths + 1);
+          logger.error(
+            { worker: number, err, pause },
+            'an issuing process cannot be started; it is tried again',
+          );
+          this.#replace(number, deaths + 1);
+        },
       );
-    }, pause);
+    }, pauseAfter(deaths));
     this.#timers.add(timer);
   }
 
@@ -181,14 +209,17 @@ export class ClusterWorkers {
     throw new Error('the worker could not take up the configuration');
   }
 
-  /** Resolves once all have looked for new keys. */
-  async rotate(cause: ReloadCause): Promise<void> {
-    const payload = encode('rotate', { cause });
-    const rotations = [...this.#serving].map(async (worker) => {
-      const done = await worker.channel.request(ASK.rotate, payload).then(isDone, () => false);
-      if (!done) end(worker);
-    });
-    await Promise.all(rotations);
+  /** Lets all look for new keys. Trust documents come from this process: they know a key before the first signature by it. */
+  rotate(cause: RotationCause): void {
+    this.#rotations += 1;
+    for (const worker of this.#serving)
+      void this.#takesKeys(worker, cause).then((done) => {
+        if (!done) end(worker); // it begins anew with them
+      });
+  }
+
+  async #takesKeys({ channel }: Worker, cause: RotationCause): Promise<boolean> {
+    return channel.request(ASK.rotate, encode('rotate', { cause })).then(isDone, () => false);
   }
 
   /** Why the workers together could not issue now; one that is being replaced is the others' matter. */
@@ -228,6 +259,10 @@ export class ClusterWorkers {
       }),
     );
   }
+}
+
+function pauseAfter(deaths: number): number {
+  return deaths === 0 ? 0 : Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (deaths - 1));
 }
 
 const SHARED = new Set<string>(['draining', 'log']);

@@ -6,13 +6,16 @@ import type { ReloadCause } from '../settings/reload.ts';
 import type { Logger } from '../system/logger.ts';
 import type { Instance } from './instance.ts';
 
+/** `time`: that of an activation, or of another try. */
+export type RotationCause = ReloadCause | 'time';
+
 export interface RotationOptions {
   /** What the instance began with. */
   readonly running: Instance;
   /** Reads the data folder again. Rejects with an Error with a sentence. */
   readonly open: (before: Instance) => Promise<Instance>;
   /** Puts an instance in force from the next request on; may rest on what is under way. */
-  readonly adopt: (instance: Instance) => Promise<void>;
+  readonly adopt: (instance: Instance, cause: RotationCause) => Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: Registry;
@@ -20,7 +23,9 @@ export interface RotationOptions {
 
 /** A timer that is set for longer than 24 days goes off at once. */
 const LONGEST_WAIT = 3_600_000;
-const RETRY = 30_000;
+/** Milliseconds until what failed is tried again: the first, which doubles with each failure in a row, and the longest. */
+const FIRST_RETRY = 1_000;
+const LONGEST_RETRY = 30_000;
 
 export class Rotation {
   readonly #options: RotationOptions;
@@ -28,6 +33,7 @@ export class Rotation {
   #instance: Instance;
   #running: Promise<boolean> = Promise.resolve(true);
   #timer: NodeJS.Timeout | undefined;
+  #failures = 0;
   #closed = false;
 
   constructor(options: RotationOptions) {
@@ -52,24 +58,25 @@ export class Rotation {
    * Keys that cannot be used leave CA and timestamps as they are, and a log that cannot be opened leaves entries with the one
    * before; it is tried again. Never rejects. Resolves whether all that the folder names is in force.
    */
-  run(cause: ReloadCause | 'time'): Promise<boolean> {
+  run(cause: RotationCause): Promise<boolean> {
     this.#running = this.#running.then(() => this.#run(cause));
     return this.#running;
   }
 
-  async #run(cause: ReloadCause | 'time'): Promise<boolean> {
+  async #run(cause: RotationCause): Promise<boolean> {
     const { open, adopt, logger } = this.#options;
     if (this.#closed) return false;
     try {
       const before = this.#instance;
       const next = await open(before);
       this.#instance = next;
-      await adopt(next);
+      await adopt(next, cause);
       if (factsOf(next) !== factsOf(before)) {
         for (const warning of next.warnings) logger.warn(warning);
         logger.info({ cause, ...JSON.parse(factsOf(next)) }, 'keys and trust documents are others now');
       }
       this.#success.set(1);
+      this.#failures = 0;
       this.#plan();
       return true;
     } catch (err) {
@@ -78,7 +85,7 @@ export class Rotation {
         { cause, err },
         'the keys of the data folder cannot be taken up; those before stay in force',
       );
-      this.#plan(RETRY);
+      this.#plan(Math.min(LONGEST_RETRY, FIRST_RETRY * 2 ** this.#failures++));
       return false;
     }
   }

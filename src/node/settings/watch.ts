@@ -101,7 +101,7 @@ export function watchFiles(
     timer = undefined;
     pauses = 0;
     if (current().changed) onChange();
-    follow();
+    if (follow()) stir(); // what changed before they were watched
   };
   const stir = (): void => {
     if (pauses >= MOST_PAUSES) return;
@@ -113,8 +113,9 @@ export function watchFiles(
     watchers.get(folder)?.close();
     watchers.delete(folder);
   };
-  /** Watches the folders that count now. */
-  const follow = (): void => {
+  /** Watches the folders that count now; returns whether some were not watched before. */
+  const follow = (): boolean => {
+    let anew = false;
     const wanted = new Set(current().paths.flatMap(foldersOf));
     for (const folder of watchers.keys()) if (!wanted.has(folder)) drop(folder);
     for (const folder of wanted) {
@@ -127,11 +128,13 @@ export function watchFiles(
         });
         watchers.set(folder, watcher);
         unwatched.delete(folder);
+        anew = true;
       } catch (cause) {
         if (!unwatched.has(folder)) onUnwatched?.(folder, cause);
         unwatched.add(folder);
       }
     }
+    return anew;
   };
 
   follow();

@@ -1,8 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
+import { createPublicKey, generateKeyPairSync, type KeyObject, verify } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -15,84 +12,8 @@ import { startIssuer } from '../../fakes/issuer.ts';
 import { FREE_PORTS, run, serve } from '../../fakes/process.ts';
 import { issuedBy, request } from '../../fakes/signing-client.ts';
 import { describeWith } from '../../fakes/skip.ts';
+import { TOKEN, Transit } from '../../fakes/transit.ts';
 import { makePair } from '../certificate/made-chain.ts';
-
-const TOKEN = 'hvs.a-token-of-the-service';
-
-/** Transit as its API is documented, over HTTP and with real keys: versions, prehashed input, DER signatures. */
-class Transit {
-  readonly versions: KeyObject[] = [];
-  readonly asked: string[] = [];
-  token = TOKEN;
-  behaviour: 'answer' | 'hang' | 'cut' | 'once-500' | 'sealed' | 'nonsense' = 'answer';
-  readonly #server: Server = createServer(async (message, response) => {
-    const { behaviour } = this;
-    this.asked.push(`${message.method} ${message.url}`);
-    const body = await bodyOf(message);
-    if (behaviour === 'hang') return;
-    if (behaviour === 'cut') return response.destroy();
-    if (behaviour === 'once-500') this.behaviour = 'answer';
-    const [status, answer] =
-      behaviour === 'once-500'
-        ? [500, {}]
-        : behaviour === 'sealed'
-          ? [503, { errors: ['Vault is sealed'] }]
-          : behaviour === 'nonsense'
-            ? [200, { data: {} }]
-            : message.headers['x-vault-token'] !== this.token
-              ? [403, { errors: ['permission denied'] }]
-              : this.#answer(message.url ?? '', body);
-    return response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
-  });
-
-  async listen(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#server.listen(0, '127.0.0.1', resolve);
-    });
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`; // on a port, not on a pipe
-  }
-
-  close(): void {
-    this.#server.closeAllConnections();
-    this.#server.close();
-  }
-
-  #answer(url: string, body: Record<string, unknown>): [number, object] {
-    if (url === '/v1/transit/keys/ca') {
-      const entries = this.versions.map((key, i) => [String(i + 1), { public_key: published(key) }]);
-      return [200, { data: { keys: Object.fromEntries(entries), latest_version: this.versions.length } }];
-    }
-    const [, hash] = /^\/v1\/transit\/sign\/ca(?:\/sha2-(\d+))?$/.exec(url) ?? [undefined, 'none'];
-    const key = this.versions[Number(body['key_version']) - 1];
-    if (hash === 'none' || key === undefined) return [404, { errors: [] }];
-    const input = Buffer.from(String(body['input']), 'base64');
-    const signature = hash === undefined ? sign(null, input, key) : signDigest(input, hash, key);
-    return [200, { data: { signature: `vault:v${body['key_version']}:${signature.toString('base64')}` } }];
-  }
-}
-
-/** OpenSSL signs a digest as it is, which node:crypto does not. */
-function signDigest(digest: Buffer, hash: string, key: KeyObject): Buffer {
-  const file = join(folder, 'signing.pem');
-  writeFileSync(file, key.export({ format: 'pem', type: 'pkcs8' }), { mode: 0o600 });
-  const options = key.asymmetricKeyType === 'rsa' ? ['-pkeyopt', `digest:sha${hash}`] : [];
-  return execFileSync('openssl', ['pkeyutl', '-sign', '-inkey', file, ...options], { input: digest });
-}
-
-function published(key: KeyObject): string {
-  const publicKey = createPublicKey(key);
-  if (key.asymmetricKeyType !== 'ed25519') return String(publicKey.export({ format: 'pem', type: 'spki' }));
-  return publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('base64');
-}
-
-async function bodyOf(message: IncomingMessage): Promise<Record<string, unknown>> {
-  let text = '';
-  for await (const chunk of message) text += chunk;
-  return text === '' ? {} : JSON.parse(text);
-}
 
 const spkiOf = (key: KeyObject): Uint8Array<ArrayBuffer> =>
   new Uint8Array(createPublicKey(key).export({ format: 'der', type: 'spki' }));
@@ -105,7 +26,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 let transit: Transit;
 beforeEach(async () => {
-  transit = new Transit();
+  transit = new Transit(folder);
   await transit.listen();
 });
 afterEach(() => transit.close());
