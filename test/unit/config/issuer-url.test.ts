@@ -67,7 +67,12 @@ describe('a public issuer', () => {
   it.each([
     ['https://token.actions.githubusercontent.com', 'repository_owner_id'],
     ['https://token.actions.githubusercontent.com/*', 'repository_owner_id'],
+    ['https://token.actions.*.ghe.com', 'repository_owner_id'],
     ['https://gitlab.com', 'namespace_id'],
+    ['https://gitea.com/api/actions/oidc', 'repository_owner_id'],
+    ['https://codeberg.org/api/actions', 'repository_owner'],
+    ['https://app.terraform.io', 'terraform_organization_id'],
+    ['https://login.microsoftonline.com/9188040d-6c67-4c5b-b112-36a304b66dad/v2.0', 'sub'],
     ['https://accounts.google.com', 'hd'],
     ['https://oidc.circleci.com', 'oidc.circleci.com/project-id'],
     ['https://oidc.circleci.com/org/*', 'oidc.circleci.com/project-id'],
@@ -82,13 +87,17 @@ describe('a public issuer', () => {
     'https://container.googleapis.com/v1/projects/*/locations/eu/clusters/*',
     'https://*.oic.prod-aks.azure.com/*/*',
     'https://oidc.prod-aks.azure.com/*',
+    'https://api.bitbucket.org/2.0/workspaces/*/pipelines-config/identity/oidc',
   ])('%s, to be told apart in the URL', (url) => {
     expect(narrowing(url)).toBe('put your own project, tenant or cluster for the *');
   });
 
   it.each([
     'https://token.actions.githubusercontent.com/acme',
+    'https://token.actions.acme.ghe.com',
     'https://gitlab.example.com',
+    'https://gitea.example.com/api/actions/oidc',
+    'https://api.bitbucket.org/2.0/workspaces/acme/pipelines-config/identity/oidc',
     'https://oidc.circleci.com/org/0f1e',
     'https://oidc.eks.*.amazonaws.com/id/ABC',
     'https://container.googleapis.com/v1/projects/acme/locations/*/clusters/*',
