@@ -22,7 +22,7 @@ import { addOutcome, type JsonFlag, type Outcome, patiently, tell } from './outc
 
 interface DemoFlags extends JsonFlag {
   instance?: string;
-  issuer?: string;
+  issuer: string;
   pem?: boolean;
 }
 
@@ -38,7 +38,7 @@ export function demoCommand(): Command {
 }
 
 async function demo(flags: DemoFlags): Promise<Outcome> {
-  if (flags.instance !== undefined && flags.issuer !== undefined)
+  if (flags.instance !== undefined)
     return run(flags.instance.replace(/\/$/, ''), flags.issuer.replace(/\/$/, ''), flags.pem === true);
   const kinds = loadKinds();
   const issuer = await startDevIssuer(0);
@@ -86,7 +86,7 @@ async function requestCertificate(instance: string, token: string): Promise<read
   const claims = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as {
     sub: string;
   };
-  const response = await fetch(`${instance}/api/v2/signingCert`, {
+  const response = await reach(`${instance}/api/v2/signingCert`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
@@ -101,6 +101,14 @@ async function requestCertificate(instance: string, token: string): Promise<read
   const answer = body.signedCertificateEmbeddedSct ?? body.signedCertificateDetachedSct;
   if (answer === undefined) throw new Error(`${instance} refused: ${body.message ?? response.status}`);
   return answer.chain.certificates;
+}
+
+async function reach(url: string, request: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, request);
+  } catch (cause) {
+    throw new Error(`no instance answers at ${new URL(url).origin}; start one with: npm start`, { cause });
+  }
 }
 
 interface Answer {

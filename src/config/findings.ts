@@ -16,15 +16,18 @@ export class Findings {
   readonly #mistakes: Mistake[];
   /** What was made up or left out for what the file has there. */
   readonly #unread: Path[];
+  readonly #spell: (path: Path) => Path;
 
-  /** `before` is what was found while the text was read. */
+  /** `before` is what was found while the text was read; `spell` gives the file's names for keys that are not in it. */
   constructor(
     root: Node,
     before: { readonly mistakes: readonly Mistake[]; readonly unread: readonly Path[] } = NOTHING,
+    spell: (path: Path) => Path = (path) => path,
   ) {
     this.#root = root;
     this.#mistakes = [...before.mistakes];
     this.#unread = [...before.unread];
+    this.#spell = spell;
   }
 
   error(path: Path, message: string): void {
@@ -49,7 +52,7 @@ export class Findings {
 
   /** For a message about another place: `issuers[0] on line 3`. */
   where(path: Path): string {
-    const { place, path: spelled } = locate(this.#root, path);
+    const { place, path: spelled } = locate(this.#root, path, this.#spell(path));
     return `${spelled} on line ${place.line}`;
   }
 
@@ -85,7 +88,7 @@ export class Findings {
       this.#mistakes.push({ path: '', message: more, severity });
       return;
     }
-    const { place, path: spelled } = locate(this.#root, path);
+    const { place, path: spelled } = locate(this.#root, path, this.#spell(path));
     this.#mistakes.push({ path: spelled, ...place, message, severity });
   }
 }

@@ -111,12 +111,25 @@ function read(
     const value = read(member.value, shape.below?.(name ?? key), json, here, mistakes);
     const at = { path: formatPath(here), ...member.place, severity: 'error' } as const;
     const first = members.get(name ?? key);
-    if (name === undefined) mistakes.push({ ...at, message: `is spelled ${nameInJson(key)} in JSON` });
-    else if (first !== undefined)
+    if (name === undefined) {
+      mistakes.push({ ...at, message: `is spelled ${nameInJson(key)} in JSON` });
+      if (first === undefined && value !== undefined) members.set(key, { ...member, value });
+    } else if (first !== undefined)
       mistakes.push({ ...at, message: `means the same as ${first.spelled} on line ${first.place.line}` });
     else if (value !== undefined) members.set(name, { ...member, value });
   }
   return { ...node, members };
+}
+
+/** A path with Fulcio's keys as JSON spells them. */
+export function inJsonNames(path: Path): Path {
+  let shape: Shape | undefined = file;
+  return path.map((part) => {
+    const key = String(part);
+    const spelled = shape?.names?.includes(key) === true ? nameInJson(key) : part;
+    shape = shape?.below?.(key);
+    return spelled;
+  });
 }
 
 /** Go reads JSON keys without regard to case; undefined for a name of YAML that it would silently skip. */

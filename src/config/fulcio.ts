@@ -79,7 +79,6 @@ function compiles(templates: CiMetadata, path: Path, kinds: Kinds, findings: Fin
     metadata,
   });
   if ('provider' in result) return true;
-  if (!findings.isSound([...path, 'default-template-values'])) return false; // templates may need what is missing there
   for (const mistake of result.mistakes) {
     const at = [...path, ...mistake.path];
     if (findings.isSound(at)) findings.error(at, mistake.message);

@@ -55,16 +55,20 @@ export function plain(node: Node, seen: Map<Node, unknown> = new Map()): unknown
 
 /**
  * Where a path leads, with the keys as the file spells them: to the key for a member that is there,
- * to the nearest thing above it for one that is missing.
+ * to the nearest thing above it for one that is missing, which is then called as in `missing`.
  */
-export function locate(root: Node, path: Path): { readonly place: Place; readonly path: string } {
+export function locate(
+  root: Node,
+  path: Path,
+  missing: Path = path,
+): { readonly place: Place; readonly path: string } {
   let node: Node | undefined = root;
   let place = root.place;
-  const spelled = path.map((part): string | number => {
+  const spelled = path.map((part, i): string | number => {
     const member: Member | undefined = node?.kind === 'map' ? node.members.get(String(part)) : undefined;
     node = member?.value ?? (node?.kind === 'list' ? node.items[Number(part)] : undefined);
     place = member?.place ?? node?.place ?? place;
-    return member?.spelled ?? part;
+    return member?.spelled ?? missing[i] ?? part;
   });
   return { place, path: formatPath(spelled) };
 }

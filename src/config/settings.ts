@@ -4,7 +4,7 @@ import type { Kinds } from '../identity/provider.ts';
 import type { ConfiguredIssuer } from './configured-issuer.ts';
 import { readDocument } from './document.ts';
 import { Findings } from './findings.ts';
-import { inYamlNames } from './fulcio-names.ts';
+import { inJsonNames, inYamlNames } from './fulcio-names.ts';
 import { type GeneralSettings, readGeneralSettings } from './general-settings.ts';
 import { readIssuers } from './issuer-list.ts';
 import { type Mistake, SettingsError } from './mistake.ts';
@@ -37,10 +37,8 @@ export function parseSettings(
   if ('mistakes' in result) throw new SettingsError(result.mistakes, fileName);
   const { document } = result;
   const named = inYamlNames(document.root, document.json);
-  const findings = new Findings(named.root, {
-    mistakes: [...document.mistakes, ...named.mistakes],
-    unread: document.unread,
-  });
+  const before = { mistakes: [...document.mistakes, ...named.mistakes], unread: document.unread };
+  const findings = new Findings(named.root, before, document.json ? inJsonNames : undefined);
   const settings = readSettings(asMap(named.root, findings), findings, options);
   if (settings === undefined || findings.errors.length > 0) throw new SettingsError(findings.all, fileName);
   return { settings, warnings: findings.warnings };

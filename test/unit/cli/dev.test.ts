@@ -148,6 +148,20 @@ test('dev listens on loopback only', async () => {
   expect(stderr).toContain('dev listens on loopback only');
 });
 
+test('demo says which part of a running instance does not answer', async () => {
+  const gone = 'http://127.0.0.1:1';
+  const instance = await run(['demo', '--instance', gone, '--issuer', issuer]);
+  expect([instance.code, instance.stderr]).toEqual([
+    2,
+    `mayfly: no instance answers at ${gone}; start one with: npm start\n`,
+  ]);
+  const tokens = await run(['demo', '--instance', url, '--issuer', gone]);
+  expect([tokens.code, tokens.stderr]).toEqual([
+    2,
+    `mayfly: no development issuer answers at ${gone}; start one with: npm start\n`,
+  ]);
+});
+
 test('demo issues against a throw-away instance, and tells it in plain words', async () => {
   const { code, stdout } = await run(['demo', '--pem']);
   expect(code).toBe(0);

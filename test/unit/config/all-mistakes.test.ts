@@ -1,8 +1,11 @@
 // All mistakes at once: one that is told hides no other, wherever it stands, and none is told that is not there.
 
 import { describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
 import { parsePolicyCases } from '../../../src/config/policy-cases.ts';
 import { CERTIFICATE, mistakesOf } from './read.ts';
+
+type Fields = Readonly<Record<string, unknown>>;
 
 const places = (text: string): readonly string[] => mistakesOf(text).map((one) => one.split(': ')[0] ?? '');
 
@@ -88,7 +91,7 @@ ci-issuer-metadata:
       1,
     );
     expect(places(json)).toEqual([
-      '3 OIDCIssuers["https://a.example.com"].client-id',
+      '3 OIDCIssuers["https://a.example.com"].ClientID',
       '4 OIDCIssuers["https://a.example.com"].IssuerURL',
       '5 OIDCIssuers["https://a.example.com"].Type',
       '6 OIDCIssuers["https://a.example.com"].CACert',
@@ -194,4 +197,98 @@ it('all mistakes of policy cases at once, and none of them passes', () => {
   expect(() => parsePolicyCases(text, 'cases.yaml')).toThrow(
     expect.objectContaining({ mistakes: expect.objectContaining({ length: 6 }) }),
   );
+});
+
+/** One way to get an entry wrong, and the path of the mistake below the entry. */
+type Wrong = readonly [path: string, change: Fields];
+
+const pathsOf = (text: string): readonly string[] =>
+  mistakesOf(text).map((line) => line.replace(/^\d+ (.*?): .*$/, '$1'));
+
+const pairsOf = (wrongs: readonly Wrong[]): [string, Wrong, Wrong][] =>
+  wrongs.flatMap((a, i) =>
+    wrongs.slice(i + 1).map((b): [string, Wrong, Wrong] => [`${a[0]} and ${b[0]}`, a, b]),
+  );
+
+describe('any two mistakes of an issuer in the list', () => {
+  const good = { 'issuer-url': 'https://a.example', audiences: ['x'], type: 'gitlab' };
+  const wrongs: readonly Wrong[] = [
+    ['audiences', { audiences: [] }],
+    ['type', { type: undefined }],
+    ['ca-cert', { 'ca-cert': 'nope' }],
+    ['unknown', { unknown: 1 }],
+    ['replay', { replay: 'twice' }],
+    ['jwks-uri', { 'jwks-uri': 5 }],
+    ['policy.cel[0].rule', { policy: { cel: [{ rule: 'claims.a ==', message: 'm' }] } }],
+    ['issuer-url', { 'issuer-url': 'http://a.example' }],
+  ];
+
+  it.each(pairsOf(wrongs))('%s', (_, [a, first], [b, second]) => {
+    const text = stringify({ issuers: [{ ...good, ...first, ...second }] });
+    expect(pathsOf(text).toSorted()).toEqual([`issuers[0].${a}`, `issuers[0].${b}`].toSorted());
+  });
+});
+
+const URL = 'https://a.example';
+
+describe("any two mistakes of an issuer in Fulcio's form, under its names in JSON", () => {
+  const good = { IssuerURL: URL, ClientID: 'x', Type: 'uri', SubjectDomain: 'https://a.example' };
+  const wrongs: readonly Wrong[] = [
+    ['IssuerURL', { IssuerURL: undefined }],
+    ['ClientID', { ClientID: undefined }],
+    ['SubjectDomain', { SubjectDomain: 'https://b.example' }],
+    ['CACert', { CACert: 'nope' }],
+    ['SkipEmailVerification', { SkipEmailVerification: 'perhaps' }],
+    ['Unknown', { Unknown: 1 }],
+  ];
+
+  it.each(pairsOf(wrongs))('%s', (_, [a, first], [b, second]) => {
+    const text = JSON.stringify({ OIDCIssuers: { [URL]: { ...good, ...first, ...second } } });
+    const at = (name: string): string => `OIDCIssuers["${URL}"].${name}`;
+    expect(pathsOf(text).toSorted()).toEqual([at(a), at(b)].toSorted());
+  });
+
+  it('a name of YAML is told once, and not as missing too', () => {
+    const { IssuerURL: url, ...others } = good;
+    const text = JSON.stringify({ OIDCIssuers: { [URL]: { ...others, 'issuer-url': url } } });
+    expect(mistakesOf(text)).toEqual([`1 OIDCIssuers["${URL}"].issuer-url: is spelled IssuerURL in JSON`]);
+  });
+});
+
+it('all mistakes of the templates of a CI at once', () => {
+  const metadata = {
+    'extension-templates': { 'build-signer-uri': '{{ .a ', 'build-signer': 'a', 'build-trigger': '{{ a }}' },
+    'default-template-values': { url: ['a'] },
+  };
+  const at = 'ci-issuer-metadata.ci';
+  expect(pathsOf(stringify({ 'ci-issuer-metadata': { ci: metadata } })).toSorted()).toEqual([
+    `${at}.default-template-values.url`,
+    `${at}.extension-templates.build-signer`,
+    `${at}.extension-templates.build-signer-uri`,
+    `${at}.extension-templates.build-trigger`,
+    `${at}.subject-alternative-name-template`,
+  ]);
+});
+
+describe('any two mistakes of all else', () => {
+  const good = { issuers: [] };
+
+  it.each(
+    pairsOf([
+      ['port', { port: 99_999 }],
+      ['log-roots.file', { 'log-roots': { file: 'nope' } }],
+      ['trusted-proxies[0]', { 'trusted-proxies': ['10.0.0.0/99'] }],
+      ['ca', { ca: { chain: 'a' } }],
+      ['issuers[0]', { issuers: [5] }],
+      ['client-signing-algorithms[0]', { 'client-signing-algorithms': ['rot13'] }],
+    ]),
+  )('%s', (_, [a, first], [b, second]) => {
+    const text = stringify({ ...good, ...first, ...second });
+    expect(pathsOf(text).toSorted()).toEqual([a, b].toSorted());
+  });
+
+  it('what follows from a mistake is none', () => {
+    expect(pathsOf('port: 99999\nmetrics-port: 5555')).toEqual(['port']);
+    expect(pathsOf('grpc-tls-certificate: ca.pem\ngrpc-tls-key: ""')).toEqual(['grpc-tls-key']);
+  });
 });
