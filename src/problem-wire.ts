@@ -19,9 +19,12 @@ export async function outcomeOf<T>(work: () => Promise<T>): Promise<Outcome<T>> 
     return { value: await work() };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
-    const { code, message, field, hint, retryAfter, metadata } = error;
-    return { problem: { code, message, field, hint, retryAfter, metadata } };
+    return { problem: wireOf(error) };
   }
+}
+
+export function wireOf({ code, message, field, hint, retryAfter, metadata }: Problem): WireProblem {
+  return { code, message, field, hint, retryAfter, metadata };
 }
 
 /** Throws the Problem where there is one. */

@@ -150,6 +150,7 @@ export class Sequencer implements Log {
 
   async #run(): Promise<void> {
     let unsigned: Committed | undefined;
+    await undefined; // what else is appended in this very moment comes along
     while (this.#queue.length > 0) {
       const commit = this.#commit(this.#take());
       // The batch before is signed while this one is being written.

@@ -1,25 +1,26 @@
 // Channel: requests and answers in both directions over one byte stream between two processes of an instance.
 
 import type { Duplex } from 'node:stream';
-import { fromUtf8, utf8 } from '../../encoding/bytes.ts';
-import { outcomeOf, unwrap, type WireProblem } from '../../problem-wire.ts';
+import { type Bytes, fromUtf8, utf8 } from '../../encoding/bytes.ts';
+import { Problem } from '../../problem.ts';
+import { unwrap, type WireProblem, wireOf } from '../../problem-wire.ts';
+import { FrameReader, FrameWriter, type Payload } from './frames.ts';
 
 /** What a request is about; either side's may be answered by the other. */
 export type RequestKind = number;
 
-/** Answers a request of the other side. What it throws reaches the other side: a Problem as one, anything else by its message. */
-export type Answerer = (kind: RequestKind, payload: Uint8Array) => Uint8Array | Promise<Uint8Array>;
-
-/** u32 length of what follows, u8 kind, u32 number of the request. */
-const LENGTH = 4;
-const HEADER = 5;
+/**
+ * Answers a request of the other side. What it throws reaches the other side: a Problem as one, anything else by its message.
+ * The payload is a part of what was received: what is kept of it for long has to be copied.
+ */
+export type Answerer = (kind: RequestKind, payload: Bytes) => Payload | Promise<Payload>;
 
 const VALUE = 253;
 const PROBLEM = 254;
 const FAILURE = 255;
 
 interface Waiter {
-  resolve(payload: Uint8Array): void;
+  resolve(payload: Bytes): void;
   reject(error: unknown): void;
 }
 
@@ -29,9 +30,8 @@ export class Channel {
   readonly #stream: Duplex;
   readonly #answer: Answerer;
   readonly #waiting = new Map<number, Waiter>();
+  readonly #outgoing = new FrameWriter();
   #next = 0;
-  #outgoing: Uint8Array[] = [];
-  #incoming: Buffer = Buffer.alloc(0);
   #open = true;
   readonly closed: Promise<void>;
 
@@ -41,7 +41,8 @@ export class Channel {
     this.#answer = answer;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
-    stream.on('data', (chunk: Buffer) => this.#take(chunk));
+    const incoming = new FrameReader((kind, id, payload) => this.#hear(kind, id, payload));
+    stream.on('data', (chunk: Buffer<ArrayBuffer>) => incoming.take(chunk));
     stream.on('error', () => stream.destroy()); // the other process has ended
     stream.on('end', () => stream.destroy());
     stream.on('close', () => {
@@ -52,64 +53,59 @@ export class Channel {
     });
   }
 
-  /** Rejects with what the other side threw, or with an Error when it ends before it answers. */
-  request(kind: RequestKind, payload: Uint8Array = EMPTY): Promise<Uint8Array> {
-    if (!this.#open) return Promise.reject(new Error('the other process has ended'));
-    const id = this.#next;
-    this.#next = (id + 1) >>> 0;
-    this.#send(kind, id, payload);
-    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  /** Resolves with a part of what was received. Rejects with what the other side threw, or with an Error when it ends before it answers. */
+  request(kind: RequestKind, payload: Payload = EMPTY): Promise<Bytes> {
+    return new Promise((resolve, reject) => {
+      if (!this.#open) throw new Error('the other process has ended');
+      const id = this.#next;
+      this.#next = (id + 1) >>> 0;
+      this.#send(kind, id, payload);
+      this.#waiting.set(id, { resolve, reject });
+    });
   }
 
   end(): void {
     this.#stream.destroy();
   }
 
-  #send(kind: number, id: number, payload: Uint8Array): void {
+  #send(kind: number, id: number, payload: Payload): void {
+    const first = this.#outgoing.empty;
+    this.#outgoing.frame(kind, id, payload);
     // All that one turn of the event loop has to say goes in one write.
-    if (this.#outgoing.length === 0) setImmediate(() => this.#flush());
-    const header = Buffer.allocUnsafe(LENGTH + HEADER);
-    header.writeUInt32BE(HEADER + payload.length, 0);
-    header.writeUInt8(kind, LENGTH);
-    header.writeUInt32BE(id, LENGTH + 1);
-    this.#outgoing.push(header, payload);
+    if (first) setImmediate(() => this.#flush());
   }
 
   #flush(): void {
-    const chunks = this.#outgoing;
-    this.#outgoing = [];
-    if (this.#open) this.#stream.write(Buffer.concat(chunks));
+    const frames = this.#outgoing.take();
+    if (this.#open) this.#stream.write(frames);
   }
 
-  #take(chunk: Buffer): void {
-    let rest = this.#incoming.length === 0 ? chunk : Buffer.concat([this.#incoming, chunk]);
-    while (rest.length >= LENGTH) {
-      const end = LENGTH + rest.readUInt32BE(0);
-      if (rest.length < end) break;
-      // A copy, as what is kept of a frame would keep the whole chunk.
-      const payload = new Uint8Array(rest.subarray(LENGTH + HEADER, end));
-      this.#hear(rest.readUInt8(LENGTH), rest.readUInt32BE(LENGTH + 1), payload);
-      rest = rest.subarray(end);
+  #hear(kind: number, id: number, payload: Bytes): void {
+    if (kind < VALUE) {
+      this.#reply(kind, id, payload);
+      return;
     }
-    this.#incoming = rest;
-  }
-
-  #hear(kind: number, id: number, payload: Uint8Array): void {
-    if (kind < VALUE) return void this.#reply(kind, id, payload);
     const waiter = this.#waiting.get(id);
     this.#waiting.delete(id);
     if (kind === VALUE) waiter?.resolve(payload);
     else waiter?.reject(kind === PROBLEM ? problemIn(payload) : new Error(fromUtf8(payload)));
   }
 
-  async #reply(kind: number, id: number, payload: Uint8Array): Promise<void> {
+  /** An answer that is there at once costs no promise. */
+  #reply(kind: number, id: number, payload: Bytes): void {
+    const failed = (error: unknown): void => this.#sendFailure(id, error);
     try {
-      const outcome = await outcomeOf(async () => this.#answer(kind, payload));
-      if ('value' in outcome) this.#send(VALUE, id, outcome.value);
-      else this.#send(PROBLEM, id, utf8(JSON.stringify(outcome.problem)));
+      const answer = this.#answer(kind, payload);
+      if (answer instanceof Promise) answer.then((value) => this.#send(VALUE, id, value)).catch(failed);
+      else this.#send(VALUE, id, answer);
     } catch (error) {
-      this.#send(FAILURE, id, utf8(error instanceof Error ? error.message : 'an unknown failure'));
+      failed(error);
     }
+  }
+
+  #sendFailure(id: number, error: unknown): void {
+    if (error instanceof Problem) this.#send(PROBLEM, id, utf8(JSON.stringify(wireOf(error))));
+    else this.#send(FAILURE, id, utf8(error instanceof Error ? error.message : 'an unknown failure'));
   }
 }
 

@@ -4,6 +4,7 @@ import type { Charge, Limiter, Verdict } from '../../admission/limiter.ts';
 import type { MemoryLimiter } from '../../admission/memory-limiter.ts';
 import type { ReplayCheck } from '../../admission/replay.ts';
 import type { Instant } from '../../clock.ts';
+import type { Bytes } from '../../encoding/bytes.ts';
 import type { Unreadiness } from '../../http/health.ts';
 import type { Log, PrecertEntry, Sct } from '../../log/log.ts';
 import { Problem } from '../../problem.ts';
@@ -12,18 +13,22 @@ import { type Answerer, type Channel, EMPTY } from './channel.ts';
 import {
   ASK,
   decode,
-  decodeSct,
   EntryDecoder,
+  EntryEncoder,
   encode,
-  encodeEntry,
-  encodeSct,
-  inFull,
-  terse,
+  readSct,
+  readSpending,
+  readVerdict,
+  type Spending,
+  writeSct,
+  writeSpending,
+  writeVerdict,
 } from './wire.ts';
 
 /** The log of the sequencer: it alone has the key, and signs an SCT once the entry is durable. */
 export class ClusterLog implements Log {
   readonly #channel: Channel;
+  readonly #entries = new EntryEncoder();
 
   constructor(channel: Channel) {
     this.#channel = channel;
@@ -31,7 +36,7 @@ export class ClusterLog implements Log {
 
   async append(entry: PrecertEntry): Promise<Sct> {
     try {
-      return decodeSct(await this.#channel.request(ASK.append, encodeEntry(entry)));
+      return readSct(await this.#channel.request(ASK.append, (out) => this.#entries.write(out, entry)));
     } catch (cause) {
       throw cause instanceof Problem ? cause : new Problem('log_unavailable', { cause });
     }
@@ -52,20 +57,18 @@ export class ClusterLimiter implements Limiter {
     replay: ReplayCheck | undefined,
     now: Instant,
   ): Promise<Verdict> {
-    let payload: Uint8Array;
+    const spending = { issuerKey, charges, replay, now };
+    let payload: Bytes;
     try {
-      payload = await this.#channel.request(
-        ASK.spend,
-        encode('spend', { issuerKey, charges, now, ...(replay && { replay }) }),
-      );
+      payload = await this.#channel.request(ASK.spend, (out) => writeSpending(out, spending));
     } catch {
       return { allowed: false, reason: 'unavailable' }; // the sequencer is gone, and this process with it in a moment
     }
-    return inFull(decode('verdict', payload), charges, () => this.#give(charges, replay));
+    return readVerdict(payload, charges, () => this.#give(spending));
   }
 
-  async #give(charges: readonly Charge[], replay: ReplayCheck | undefined): Promise<void> {
-    const given = this.#channel.request(ASK.give, encode('give', { charges, ...(replay && { replay }) }));
+  async #give(spending: Spending): Promise<void> {
+    const given = this.#channel.request(ASK.give, (out) => writeSpending(out, spending));
     await given.catch(() => undefined);
   }
 }
@@ -92,22 +95,23 @@ export function sequencerAnswers(
   onFailure: (note: FailureNote) => void,
 ): Answerer {
   const entries = new EntryDecoder();
-  return async (kind, payload) => {
+  return (kind, payload) => {
     switch (kind) {
       case ASK.append:
         if (log === undefined) throw new Error('there is no log here');
-        return encodeSct(await log.append(entries.decode(payload)));
+        return log.append(entries.read(payload)).then((sct) => (out) => writeSct(out, sct));
       case ASK.spend: {
-        const { issuerKey, charges, replay, now } = decode('spend', payload);
-        return encode('verdict', terse(limiter.spend(issuerKey, charges, replay, now), charges));
+        const { issuerKey, charges, replay, now } = readSpending(payload);
+        const verdict = limiter.spend(issuerKey, charges, replay, now);
+        return (out) => writeVerdict(out, verdict, charges);
       }
       case ASK.give: {
-        const { charges, replay } = decode('give', payload);
+        const { charges, replay } = readSpending(payload);
         limiter.give(charges, replay);
         return EMPTY;
       }
       case ASK.readiness:
-        return encode('readiness', await readiness());
+        return readiness().then((reasons) => encode('readiness', reasons));
       case ASK.failure:
         onFailure(decode('failure', payload));
         return EMPTY;

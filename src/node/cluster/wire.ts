@@ -1,15 +1,16 @@
-// Cluster wire: what the processes of an instance say to each other, as bytes.
+// Cluster wire: what the processes of an instance say to each other, as bytes: what each issuance says, laid out, the rest as JSON.
 
-import type { Allowed, Charge, LimitState, Refused, Verdict } from '../../admission/limiter.ts';
+import { LIMIT_NAMES, type LimitName } from '../../admission/limit.ts';
+import type { Charge, LimitState, Verdict } from '../../admission/limiter.ts';
 import type { ReplayCheck } from '../../admission/replay.ts';
-import type { Instant } from '../../clock.ts';
-import { type Bytes, concat, equal, fromUtf8, utf8 } from '../../encoding/bytes.ts';
-import { putUint, TlsReader } from '../../encoding/tls.ts';
+import { type Instant, instantOf } from '../../clock.ts';
+import { type Bytes, fromUtf8, utf8 } from '../../encoding/bytes.ts';
 import type { Unreadiness } from '../../http/health.ts';
 import type { PrecertEntry, Sct } from '../../log/log.ts';
 import type { FailureNote } from '../admission.ts';
 import type { RotationCause } from '../keys/rotation.ts';
 import type { ReloadCause } from '../settings/reload.ts';
+import { type FrameWriter, PayloadReader } from './frames.ts';
 
 /** Requests by their number. Those of a worker come first, then those of the sequencer. */
 export const ASK = {
@@ -28,9 +29,6 @@ export const ASK = {
 
 /** What lies behind a number that is not written as bytes of its own. */
 export interface Messages {
-  readonly spend: Spending & { readonly issuerKey: string; readonly now: Instant };
-  readonly verdict: TerseVerdict;
-  readonly give: Spending;
   readonly readiness: readonly Unreadiness[];
   readonly failure: FailureNote;
   readonly start: Start;
@@ -39,62 +37,6 @@ export interface Messages {
   readonly done: boolean;
   /** Those of prom-client. */
   readonly metrics: readonly object[];
-}
-
-/** A verdict about charges that the one who asked has at hand: limits and rates are theirs. */
-export type TerseVerdict =
-  | { readonly states: readonly TerseState[]; readonly wait?: number; readonly strictest?: number }
-  | { readonly reason: Refused['reason'] };
-
-/** remaining, nextSeconds, resetSeconds, and whether it is violated (1). */
-type TerseState = readonly [remaining: number, nextSeconds: number, resetSeconds: number, violated: 0 | 1];
-
-/** `charges` are those that the verdict is about, in their order. */
-export function terse(verdict: Verdict, charges: readonly Charge[]): TerseVerdict {
-  if (!verdict.allowed && verdict.reason !== 'limited') return { reason: verdict.reason };
-  const states = verdict.states.map(
-    ({ remaining, nextSeconds, resetSeconds, violated }): TerseState => [
-      remaining,
-      nextSeconds,
-      resetSeconds,
-      violated ? 1 : 0,
-    ],
-  );
-  if (verdict.allowed) return { states };
-  const strictest = charges.findIndex(({ limit }) => limit === verdict.limit);
-  return { states, wait: verdict.retryAfterMs, strictest };
-}
-
-/** `refund` is for one that allows. */
-export function inFull(
-  verdict: TerseVerdict,
-  charges: readonly Charge[],
-  refund: Allowed['refund'],
-): Verdict {
-  if ('reason' in verdict) return { allowed: false, reason: verdict.reason };
-  const states: LimitState[] = [];
-  for (const [i, [remaining, nextSeconds, resetSeconds, violated]] of verdict.states.entries()) {
-    const charge = charges[i];
-    if (charge === undefined) continue;
-    const { limit, rate } = charge;
-    states.push({ limit, rate, remaining, nextSeconds, resetSeconds, violated: violated === 1 });
-  }
-  const { wait, strictest } = verdict;
-  const charge = strictest === undefined ? undefined : charges[strictest];
-  if (wait === undefined || charge === undefined) return { allowed: true, states, refund };
-  return {
-    allowed: false,
-    reason: 'limited',
-    limit: charge.limit,
-    rate: charge.rate,
-    retryAfterMs: wait,
-    states,
-  };
-}
-
-export interface Spending {
-  readonly charges: readonly Charge[];
-  readonly replay?: ReplayCheck | undefined;
 }
 
 /** Files by absolute path; null for one that is not there. */
@@ -124,56 +66,155 @@ export function decode<K extends keyof Messages>(_: K, payload: Uint8Array): Mes
   return JSON.parse(fromUtf8(payload)) as Messages[K];
 }
 
-/** Opaque vectors with a length of three bytes each, and the chain once more within one. */
-export function encodeEntry({ issuerKeyHash, tbs, precertificate, chain }: PrecertEntry): Bytes {
-  return vectors([issuerKeyHash, tbs, precertificate, vectors(chain)]);
+/** What is spent or given back. */
+export interface Spending {
+  readonly issuerKey: string;
+  readonly charges: readonly Charge[];
+  readonly replay: ReplayCheck | undefined;
+  readonly now: Instant;
 }
 
-/** Chains by what they are written as: a log knows certificates that it has stored by the object. */
+/** By their number. */
+const REPLAY_MODES = ['once', 'same-key'] as const;
+const NO_REPLAY = 255;
+
+export function writeSpending(out: FrameWriter, { issuerKey, charges, replay, now }: Spending): void {
+  out.number(now);
+  out.text(issuerKey);
+  out.byte(charges.length);
+  for (const { limit, key, rate } of charges) {
+    out.byte(LIMIT_NAMES.indexOf(limit));
+    out.text(key);
+    out.number(rate.burst);
+    out.number(rate.count);
+    out.number(rate.periodMs);
+  }
+  if (replay === undefined) {
+    out.byte(NO_REPLAY);
+    return;
+  }
+  out.byte(REPLAY_MODES.indexOf(replay.mode));
+  out.text(replay.tokenHash);
+  out.text(replay.spkiHash);
+  out.number(replay.expiresAt);
+}
+
+export function readSpending(payload: Bytes): Spending {
+  const reader = new PayloadReader(payload);
+  const now = instantOf(reader.number());
+  const issuerKey = reader.text();
+  const charges: Charge[] = [];
+  for (let left = reader.byte(); left > 0; left--)
+    charges.push({
+      limit: limitOf(reader.byte()),
+      key: reader.text(),
+      rate: { burst: reader.number(), count: reader.number(), periodMs: reader.number() },
+    });
+  const mode = REPLAY_MODES[reader.byte()];
+  if (mode === undefined) return { issuerKey, charges, replay: undefined, now };
+  const [tokenHash, spkiHash] = [reader.text(), reader.text()];
+  const expiresAt = instantOf(reader.number());
+  return { issuerKey, charges, replay: { mode, tokenHash, spkiHash, expiresAt }, now };
+}
+
+function limitOf(number: number): LimitName {
+  const limit = LIMIT_NAMES[number];
+  if (limit === undefined) throw new RangeError(`there is no limit number ${number}`);
+  return limit;
+}
+
+const ALLOWED = 0;
+const LIMITED = 1;
+/** By their number less 2. */
+const REFUSALS = ['replayed', 'unavailable'] as const;
+
+/** `charges` are those that the verdict is about, in their order; whoever asked has them at hand. */
+export function writeVerdict(out: FrameWriter, verdict: Verdict, charges: readonly Charge[]): void {
+  if (!verdict.allowed && verdict.reason !== 'limited') {
+    out.byte(2 + REFUSALS.indexOf(verdict.reason));
+    return;
+  }
+  out.byte(verdict.allowed ? ALLOWED : LIMITED);
+  for (const { remaining, nextSeconds, resetSeconds, violated } of verdict.states) {
+    out.number(remaining);
+    out.number(nextSeconds);
+    out.number(resetSeconds);
+    out.byte(violated ? 1 : 0);
+  }
+  if (verdict.allowed) return;
+  out.number(verdict.retryAfterMs);
+  out.byte(charges.findIndex(({ limit }) => limit === verdict.limit));
+}
+
+/** `refund` is for a verdict that allows. */
+export function readVerdict(
+  payload: Bytes,
+  charges: readonly Charge[],
+  refund: () => Promise<void>,
+): Verdict {
+  const reader = new PayloadReader(payload);
+  const outcome = reader.byte();
+  const refusal = REFUSALS[outcome - 2];
+  if (refusal !== undefined) return { allowed: false, reason: refusal };
+  const states: LimitState[] = [];
+  for (const { limit, rate } of charges)
+    states.push({
+      limit,
+      rate,
+      remaining: reader.number(),
+      nextSeconds: reader.number(),
+      resetSeconds: reader.number(),
+      violated: reader.byte() === 1,
+    });
+  if (outcome === ALLOWED) return { allowed: true, states, refund };
+  const retryAfterMs = reader.number();
+  const strictest = charges[reader.byte()];
+  if (strictest === undefined) throw new RangeError('a limit without a charge');
+  const { limit, rate } = strictest;
+  return { allowed: false, reason: 'limited', limit, rate, retryAfterMs, states };
+}
+
+/** Of one worker: its entries come with the same chain until its CA is another, so the chain is told once. */
+export class EntryEncoder {
+  #chain: readonly Bytes[] | undefined;
+
+  write(out: FrameWriter, { issuerKeyHash, tbs, precertificate, chain }: PrecertEntry): void {
+    const known = chain === this.#chain;
+    out.byte(known ? 0 : 1);
+    out.vector(issuerKeyHash);
+    out.vector(tbs);
+    out.vector(precertificate);
+    if (known) return;
+    out.byte(chain.length);
+    for (const certificate of chain) out.vector(certificate);
+    this.#chain = chain;
+  }
+}
+
+/** Reads what the EntryEncoder of one worker wrote, in its order. A chain stays one object, by which a log knows what it has stored. */
 export class EntryDecoder {
-  #written: Uint8Array = new Uint8Array();
   #chain: readonly Bytes[] = [];
 
-  decode(payload: Uint8Array): PrecertEntry {
-    const reader = new TlsReader(payload);
-    const [issuerKeyHash, tbs, precertificate] = [next(reader), next(reader), next(reader)];
-    const written = reader.vector(3);
-    if (!equal(written, this.#written)) {
-      this.#written = written.slice();
-      const certificates = new TlsReader(this.#written);
-      const chain: Bytes[] = [];
-      while (!certificates.done) chain.push(next(certificates));
-      this.#chain = chain;
-    }
+  /** Parts of the payload, but for the chain. */
+  read(payload: Bytes): PrecertEntry {
+    const reader = new PayloadReader(payload);
+    const told = reader.byte() === 1;
+    const [issuerKeyHash, tbs, precertificate] = [reader.vector(), reader.vector(), reader.vector()];
+    if (told) this.#chain = Array.from({ length: reader.byte() }, () => reader.vector().slice());
     return { issuerKeyHash, tbs, precertificate, chain: this.#chain };
   }
 }
 
-export function encodeSct({ logId, timestamp, extensions, signature }: Sct): Bytes {
-  const time = new Uint8Array(8);
-  putUint(time, 0, timestamp, 8);
-  return concat(time, vectors([logId, extensions, signature]));
+export function writeSct(out: FrameWriter, { logId, timestamp, extensions, signature }: Sct): void {
+  out.number(timestamp);
+  out.vector(logId);
+  out.vector(extensions);
+  out.vector(signature);
 }
 
-export function decodeSct(payload: Uint8Array): Sct {
-  const reader = new TlsReader(payload);
-  const timestamp = reader.uint(8);
-  return { timestamp, logId: next(reader), extensions: next(reader), signature: next(reader) };
-}
-
-function vectors(parts: readonly Uint8Array[]): Bytes {
-  let size = 0;
-  for (const part of parts) size += 3 + part.length;
-  const out = new Uint8Array(size);
-  let at = 0;
-  for (const part of parts) {
-    at = putUint(out, at, part.length, 3);
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
-
-function next(reader: TlsReader): Bytes {
-  return new Uint8Array(reader.vector(3));
+/** Parts of the payload. */
+export function readSct(payload: Bytes): Sct {
+  const reader = new PayloadReader(payload);
+  const timestamp = reader.number();
+  return { timestamp, logId: reader.vector(), extensions: reader.vector(), signature: reader.vector() };
 }

@@ -3,11 +3,13 @@ import { describe, expect, test } from 'vitest';
 import type { Charge } from '../../../src/admission/limiter.ts';
 import { MemoryLimiter } from '../../../src/admission/memory-limiter.ts';
 import { instantOf } from '../../../src/clock.ts';
-import { fromUtf8, utf8 } from '../../../src/encoding/bytes.ts';
+import { type Bytes, fromUtf8, utf8 } from '../../../src/encoding/bytes.ts';
+import type { PrecertEntry } from '../../../src/log/log.ts';
 import { type Answerer, Channel } from '../../../src/node/cluster/channel.ts';
+import { FrameReader, FrameWriter, type Payload } from '../../../src/node/cluster/frames.ts';
 import { ClusterLimiter, ClusterLog, sequencerAnswers } from '../../../src/node/cluster/ports.ts';
 import { ClusterMetrics } from '../../../src/node/cluster/summed-metrics.ts';
-import { decodeSct, EntryDecoder, encodeEntry, encodeSct } from '../../../src/node/cluster/wire.ts';
+import { EntryDecoder, EntryEncoder, readSct, writeSct } from '../../../src/node/cluster/wire.ts';
 import { createRegistry } from '../../../src/node/signals/metrics.ts';
 import { Problem } from '../../../src/problem.ts';
 
@@ -17,6 +19,45 @@ function pair(left: Answerer, right: Answerer): readonly [Channel, Channel] {
   const [one, other] = duplexPair();
   return [new Channel(one, left), new Channel(other, right)];
 }
+
+function payloadOf(payload: Payload): Bytes {
+  const writer = new FrameWriter();
+  writer.frame(1, 2, payload);
+  const payloads: Bytes[] = [];
+  new FrameReader((_, __, read) => payloads.push(read)).take(writer.take());
+  const [only] = payloads;
+  if (only === undefined || payloads.length > 1) throw new Error('one frame');
+  return only;
+}
+
+describe('frames', () => {
+  test('come out as they went in, wherever the stream is cut', () => {
+    const writer = new FrameWriter();
+    const sent = [utf8(''), utf8('a'), new Uint8Array(5_000).fill(3), utf8('last')];
+    for (const [i, payload] of sent.entries()) writer.frame(i, 2 ** 32 - 1 - i, payload);
+    const bytes = writer.take();
+    expect(writer.empty).toBe(true);
+    for (const size of [1, 2, 3, 8, 9, 10, 4_096, bytes.length]) {
+      const heard: [number, number, number][] = [];
+      const reader = new FrameReader((kind, id, payload) => heard.push([kind, id, payload.length]));
+      for (let at = 0; at < bytes.length; at += size) reader.take(Buffer.from(bytes.subarray(at, at + size)));
+      expect(heard).toEqual(sent.map(({ length }, i) => [i, 2 ** 32 - 1 - i, length]));
+    }
+  });
+
+  test('that cannot be written leave nothing behind', () => {
+    const writer = new FrameWriter();
+    writer.frame(1, 1, utf8('before'));
+    const broken = (out: FrameWriter): void => {
+      out.text('half');
+      throw new RangeError('no');
+    };
+    expect(() => writer.frame(2, 2, broken)).toThrow('no');
+    const kinds: number[] = [];
+    new FrameReader((kind) => kinds.push(kind)).take(writer.take());
+    expect(kinds).toEqual([1]);
+  });
+});
 
 describe('a channel', () => {
   test('answers in both directions, many at once, whatever their size', async () => {
@@ -109,18 +150,22 @@ describe('ports over a channel', () => {
       precertificate: utf8('pre'),
       chain: [utf8('a'), utf8('b')],
     };
-    const decoder = new EntryDecoder();
-    const [one, two] = [decoder.decode(encodeEntry(entry)), decoder.decode(encodeEntry(entry))];
+    const [encoder, decoder] = [new EntryEncoder(), new EntryDecoder()];
+    const pass = (given: PrecertEntry): PrecertEntry =>
+      decoder.read(payloadOf((out) => encoder.write(out, given)));
+    const [one, two] = [pass(entry), pass(entry)];
     expect(one).toEqual(entry);
+    expect(two).toEqual(entry);
     expect(two.chain[0]).toBe(one.chain[0]);
-    expect(decoder.decode(encodeEntry({ ...entry, chain: [utf8('c')] })).chain).toEqual([utf8('c')]);
+    expect(pass({ ...entry, chain: [utf8('c')] }).chain).toEqual([utf8('c')]);
+    expect(pass(entry)).toEqual(entry);
     const sct = {
       logId: utf8('log'),
       timestamp: 1_800_000_000_123,
       extensions: utf8('x'),
       signature: utf8('s'),
     };
-    expect(decodeSct(encodeSct(sct))).toEqual(sct);
+    expect(readSct(payloadOf((out) => writeSct(out, sct)))).toEqual(sct);
   });
 });
 
