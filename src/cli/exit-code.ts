@@ -1,7 +1,7 @@
 // Exit code: what a script learns of a command of the client without reading its words.
 
 import { CommanderError } from 'commander';
-import { PinRefused } from '../node/keys/pin-refused.ts';
+import { isPinRefused } from '../node/keys/pin-refused.ts';
 
 /** The signature does not hold. */
 export const EXIT_FLAW = 1;
@@ -14,5 +14,5 @@ export const EXIT_PIN = 3;
 /** Of a failure that ended a command. */
 export function exitCodeOf(failure: unknown): number {
   if (failure instanceof CommanderError) return failure.exitCode === 0 ? 0 : EXIT_OBSTACLE;
-  return failure instanceof PinRefused ? EXIT_PIN : 1;
+  return isPinRefused(failure) ? EXIT_PIN : 1;
 }

@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import { EXIT_PIN } from '../../src/cli/exit-code.ts';
 import { entryOf } from '../fakes/instance.ts';
 import { startIssuer } from '../fakes/issuer.ts';
 import { issue } from '../fakes/signing-client.ts';
@@ -46,6 +47,10 @@ describeWith('systemd', 'the systemd unit', () => {
     );
     expect([status, stdout + stderr]).toEqual([0, expect.stringContaining(valueOfKey('User'))]);
   });
+});
+
+test('the unit is not started again where a token refuses the PIN', () => {
+  expect(valueOfKey('RestartPreventExitStatus')).toBe(String(EXIT_PIN));
 });
 
 test('what the unit starts issues, and reads its configuration again when it is told to', async () => {

@@ -251,6 +251,23 @@ describeWith('softhsm2', 'a CA whose key is in SoftHSM2', () => {
       expect((await send(running.url, '/readyz')).status).toBe(200);
     });
 
+    test('a PIN that was changed is tried once by a worker that takes the place of another, and not again', {
+      timeout: 60_000,
+    }, async () => {
+      const file = await configured('P-256');
+      const words = ['--config', file, '--data', join(folder, 'workers'), '--workers', '2'];
+      const running = await serve(words, { env: { SOFTHSM2_CONF: conf } });
+      server = running;
+      writeFileSync(join(folder, 'pin'), OTHER_PIN);
+      const listed = execFileSync('ps', ['--ppid', String(running.child.pid), '-o', 'pid='], {
+        encoding: 'utf8',
+      });
+      process.kill(Number.parseInt(listed, 10), 'SIGKILL');
+      await running.saying(/cannot be started before a restart: the token would lock itself/);
+      expect(running.output.stderr.match(/cannot be started/g)).toHaveLength(1);
+      expect((await ask(running)).status).toBe(200); // by the other one
+    });
+
     test('an offline root certifies a key of the token, and another in a rotation while it serves', {
       timeout: 60_000,
     }, async () => {

@@ -9,6 +9,7 @@ import type { MemoryLimiter } from '../../admission/memory-limiter.ts';
 import type { Settings } from '../../config/settings.ts';
 import type { Unreadiness } from '../../http/health.ts';
 import type { FailureNote } from '../admission.ts';
+import { isPinRefused } from '../keys/pin-refused.ts';
 import type { RotationCause } from '../keys/rotation.ts';
 import type { Mayfly } from '../mayfly.ts';
 import { FROZEN_FILE } from '../settings/frozen-issuers.ts';
@@ -165,6 +166,12 @@ export class ClusterWorkers {
         () => logger.info({ worker: number }, 'an issuing process serves in the place of one that ended'),
         (err: unknown) => {
           if (this.#closing) return;
+          if (isPinRefused(err)) {
+            const message =
+              'an issuing process cannot be started before a restart: the token would lock itself';
+            logger.error({ worker: number, err }, message);
+            return;
+          }
           const pause = pauseAfter(deaths + 1);
           logger.error(
             { worker: number, err, pause },

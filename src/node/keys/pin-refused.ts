@@ -3,3 +3,8 @@
 export class PinRefused extends Error {
   override readonly name = 'PinRefused';
 }
+
+/** Also where nothing but its sentence came over, from another process. */
+export function isPinRefused(failure: unknown): boolean {
+  return failure instanceof Error && /^the PKCS#11 token ".*" refuses the PIN /.test(failure.message);
+}
