@@ -15,15 +15,17 @@ property() { systemctl show --value --property "$1" mayfly; }
 said() { journalctl --sync; journalctl --unit mayfly --output cat | grep -Eq "$1"; }
 mayfly() { /usr/bin/node /opt/mayfly/lib/node_modules/mayfly/deploy/npm/mayfly.mjs "$@"; }
 
-step 'a user for it, and the unit starts at the boot from now on'
-systemd-sysusers
-systemctl enable --now mayfly
+step 'an issuer to trust, first: an instance that finds it away waits before it asks again'
 systemd-run --quiet --unit issuer --property DynamicUser=yes --property StateDirectory=issuer \
   --property WorkingDirectory=/var/lib/issuer /usr/bin/node /opt/mayfly/lib/node_modules/mayfly/deploy/npm/mayfly.mjs dev --ephemeral \
   --port 6555 --grpc-port 0 --metrics-port 0 --issuer-port 5556
 cd /trial
-until_ok 30 said '"msg":"ready"'
 until_ok 30 mayfly dev token --shape email
+
+step 'a user for it, and the unit starts at the boot from now on'
+systemd-sysusers
+systemctl enable --now mayfly
+until_ok 30 said '"msg":"ready"'
 
 step 'it issues'
 echo signed > file
