@@ -33,6 +33,18 @@ export function violatedPolicies(states: readonly LimitState[]): readonly string
 
 /** `q` in `w` seconds is the burst and the time in which it flows back; the configured refill goes as our own parameters. */
 function policyOf(rate: Rate): string {
+  let policy = policies.get(rate);
+  if (policy === undefined) {
+    policy = writePolicy(rate);
+    policies.set(rate, policy);
+  }
+  return policy;
+}
+
+// Rates come out of the configuration and are the same objects for each request.
+const policies = new WeakMap<Rate, string>();
+
+function writePolicy(rate: Rate): string {
   const window = Math.max(1, Math.ceil(toleranceOf(rate) / 1e6));
   const period = Math.max(1, Math.ceil(rate.periodMs / 1000));
   return `q=${rate.burst};w=${window};mayfly-refill=${rate.count};mayfly-period=${period}`;

@@ -2,7 +2,7 @@
 
 import type { Admission } from '../admission/admission.ts';
 import { type Instant, secondsOf } from '../clock.ts';
-import { type Bytes, concat } from '../encoding/bytes.ts';
+import { allocate, type Bytes, concat } from '../encoding/bytes.ts';
 import * as der from '../encoding/der.ts';
 import type { Random } from '../encoding/random.ts';
 import { Problem } from '../problem.ts';
@@ -82,7 +82,7 @@ export class Draft {
       subjectAltName(identity.san),
     ];
     const namedSize = named.reduce((sum, { length }) => sum + length, 0);
-    const extensions = new Uint8Array(namedSize + attributesSize(attributes));
+    const extensions = allocate(namedSize + attributesSize(attributes));
     let at = 0;
     for (const one of named) {
       extensions.set(one, at);
@@ -104,7 +104,7 @@ export class Draft {
     const list = this.#extensions.length + extra;
     const explicit = der.elementSize(list);
     const length = this.#head.length + der.elementSize(explicit);
-    const out = new Uint8Array(der.elementSize(length));
+    const out = allocate(der.elementSize(length));
     let at = der.writeHeader(out, 0, der.TAG.sequence, length);
     out.set(this.#head, at);
     at = der.writeHeader(out, at + this.#head.length, EXTENSIONS, explicit);

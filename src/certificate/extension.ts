@@ -1,6 +1,6 @@
 // Extension: where an identity becomes bytes in the certificate (RFC 5280 section 4.2, fulcio docs/oid-info.md).
 
-import { type Bytes, utf8Size, writeUtf8 } from '../encoding/bytes.ts';
+import { allocate, type Bytes, utf8Size, writeUtf8 } from '../encoding/bytes.ts';
 import * as der from '../encoding/der.ts';
 import type { Attribute } from '../identity/attribute.ts';
 import type { SubjectAltName } from '../identity/subject-alt-name.ts';
@@ -57,7 +57,7 @@ function wrapped(
   for (let i = tags.length - 2; i >= 0; i--) sizes[i] = der.elementSize(sizes[i + 1] ?? 0);
   const value = der.elementSize(sizes[0] ?? 0);
   const content = head.length + der.elementSize(value);
-  const out = new Uint8Array(der.elementSize(content));
+  const out = allocate(der.elementSize(content));
   let at = der.writeHeader(out, 0, der.TAG.sequence, content);
   out.set(head, at);
   at = der.writeHeader(out, at + head.length, der.TAG.octetString, value);

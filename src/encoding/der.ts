@@ -1,6 +1,6 @@
 // DER: the small part of X.690 that certificates and keys need, written compactly and read strictly.
 
-import { type Bytes, utf8 } from './bytes.ts';
+import { allocate, type Bytes, utf8 } from './bytes.ts';
 
 export const TAG = {
   boolean: 0x01,
@@ -46,7 +46,7 @@ export function elementSize(n: number): number {
 export function element(tag: number, ...content: readonly Uint8Array[]): Bytes {
   let length = 0;
   for (const part of content) length += part.length;
-  const out = new Uint8Array(elementSize(length));
+  const out = allocate(elementSize(length));
   let offset = writeHeader(out, 0, tag, length);
   for (const part of content) {
     out.set(part, offset);

@@ -62,10 +62,16 @@ export interface Face {
   readonly routes: Hono;
 }
 
+declare module 'hono' {
+  interface ContextVariableMap {
+    /** Made by the first middleware, for all routes. */
+    caller?: Caller;
+  }
+}
+
 export function createApp(door: Door, faces: readonly Face[] = []): Hono {
   const app = new Hono();
-  const callers = new WeakMap<Request, Caller>(); // made before the routes, for all of them
-  app.use(observe(door, callers));
+  app.use(observe(door));
 
   issuance('/api/v2/signingCert', v2.parseRequest, (certificate, authority, headers) => {
     return new Response(v2.responseBody(certificate, authority), { headers: { ...JSON_TYPE, ...headers } });
@@ -80,7 +86,7 @@ export function createApp(door: Door, faces: readonly Face[] = []): Hono {
   app.use(async (c, next) => {
     await next();
     // A request that was passed on bears the id by which whoever answered it tells of it.
-    for (const [name, value] of Object.entries(idHeader(callers.get(c.req.raw))))
+    for (const [name, value] of Object.entries(idHeader(c.get('caller'))))
       if (!c.res.headers.has(name)) c.res.headers.set(name, value);
   });
 
@@ -98,7 +104,7 @@ export function createApp(door: Door, faces: readonly Face[] = []): Hono {
     app.all(path, () => refuseMethod('POST', door));
   for (const { path, routes } of faces) app.route(path, routes);
   app.notFound(() => failureResponse(new Problem('not_found'), door.errors));
-  app.onError((failure, c) => failed(failure, callers.get(c.req.raw)));
+  app.onError((failure, c) => failed(failure, c.get('caller')));
   return app;
 
   function failed(
@@ -120,7 +126,7 @@ export function createApp(door: Door, faces: readonly Face[] = []): Hono {
   ): void {
     app.post(path, async (c) => {
       const { raw } = c.req;
-      const caller = callers.get(raw);
+      const caller = c.get('caller');
       const shared = { ...corsHeaders(raw.headers), ...idHeader(caller) };
       try {
         const request = parse(await readText(raw), raw.headers);
@@ -164,11 +170,11 @@ function json(body: string): Response {
   return new Response(body, { headers: JSON_TYPE });
 }
 
-function observe(door: Door, callers: WeakMap<Request, Caller>): MiddlewareHandler {
+function observe(door: Door): MiddlewareHandler {
   return async (c, next) => {
     const started = performance.now();
     const caller = door.callerOf?.(c.req.raw, c.env) ?? {};
-    callers.set(c.req.raw, caller);
+    c.set('caller', caller);
     await next();
     door.onAnswer?.({
       method: c.req.method.toLowerCase(),

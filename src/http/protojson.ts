@@ -46,6 +46,7 @@ export class Message {
   /** Empty when absent; standard or URL-safe base64, padding optional. */
   bytes(name: string): Bytes {
     const value = this.#value(name) ?? '';
+    if (value === '') return new Uint8Array();
     const bytes = typeof value === 'string' ? fromBase64(value) : undefined;
     if (bytes === undefined) {
       throw malformed(`invalid value for bytes field ${name}`, this.path(name), 'It must be base64 text.');

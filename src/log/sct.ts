@@ -1,6 +1,6 @@
 // SCT: the signed promise of the log, and how a certificate carries it (RFC 6962 sections 3.2 and 3.3).
 
-import { type Bytes, concat, equal } from '../encoding/bytes.ts';
+import { allocate, type Bytes, concat, equal } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
 import { putUint, u8, uint, vector } from '../encoding/tls.ts';
 import type { PublicKey } from '../key/public-key.ts';
@@ -23,7 +23,7 @@ function writeSct(out: Uint8Array, offset: number, { logId, timestamp, extension
 
 /** SerializedSCT. */
 export function encodeSct(sct: Sct): Bytes {
-  const out = new Uint8Array(sctSize(sct));
+  const out = allocate(sctSize(sct));
   writeSct(out, 0, sct);
   return out;
 }

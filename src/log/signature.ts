@@ -1,6 +1,6 @@
 // Signature: `digitally-signed`, the form in which a log's signatures travel (RFC 5246 section 4.7, RFC 6962 section 2.1.4).
 
-import type { Bytes } from '../encoding/bytes.ts';
+import { allocate, type Bytes } from '../encoding/bytes.ts';
 import { putUint, TlsReader } from '../encoding/tls.ts';
 import type { Signer, SigningAlgorithm } from '../key/signer.ts';
 
@@ -18,7 +18,7 @@ export function isLogAlgorithm(algorithm: SigningAlgorithm): boolean {
 function encode(algorithm: SigningAlgorithm, signature: Uint8Array): Bytes {
   const code = ALGORITHMS[algorithm];
   if (code === undefined) throw new TypeError(`a log key cannot be ${algorithm}`);
-  const out = new Uint8Array(4 + signature.length);
+  const out = allocate(4 + signature.length);
   out[0] = SHA256;
   out[1] = code;
   putUint(out, 2, signature.length, 2);

@@ -22,6 +22,7 @@ import { VERSION } from '../version.ts';
 import { type FailureNote, openAdmission, type SharedAdmission } from './admission.ts';
 import { asOne } from './as-one.ts';
 import { facesOf } from './faces.ts';
+import { gatheredKeys } from './gathered-keys.ts';
 import { inClusterCredentials } from './in-cluster.ts';
 import { caMetrics } from './keys/ca-metrics.ts';
 import { caAt, existingCa, passphraseOf } from './keys/existing-ca.ts';
@@ -161,6 +162,7 @@ export async function openMayfly(
         logger.warn({ issuer: issuer.name, fault: fault.message }, "an issuer's keys could not be fetched");
     },
   });
+  const gathered = gatheredKeys(keysets);
   const inUseOf = (given: Authority) => {
     const authority = { ...given, signer: through(given.signer, 'ca') };
     return { given, authority, profile: compileProfile(authority) };
@@ -168,7 +170,7 @@ export async function openMayfly(
   let inUse = inUseOf(running.authority);
   const lineUnder = (current: Settings): Line => ({
     trust: trustOf(current),
-    keysets,
+    keysets: gathered,
     keyPolicy: { allowed: AlgorithmAllowList.parse(current.clientSigningAlgorithms), verifier, sha256 },
     ...admission.under(current),
     authority: inUse.authority,

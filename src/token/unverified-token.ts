@@ -1,7 +1,6 @@
 // Unverified token: a compact JWS taken apart within limits, and not yet believed (RFC 7515 7.1, RFC 7519 7.2).
 
-import { base64url } from 'jose';
-import { fromUtf8 } from '../encoding/bytes.ts';
+import { fromBase64Url, fromUtf8 } from '../encoding/bytes.ts';
 import { Problem } from '../problem.ts';
 import { isSignatureAlgorithm, type SignatureAlgorithm, signatureAlgorithms } from './algorithm.ts';
 import { type Claims, type ClaimValue, claimsOf } from './claims.ts';
@@ -60,7 +59,7 @@ function malformed(field: string, hint: string, cause?: unknown): Problem {
 function decodeObject(segment: string, field: string): Readonly<Record<string, unknown>> {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(fromUtf8(base64url.decode(segment)));
+    parsed = JSON.parse(fromUtf8(fromBase64Url(segment)));
   } catch (cause) {
     // The parser's message quotes the text, so it stays in the cause's class name only.
     throw malformed(field, shape, cause instanceof Error ? cause.name : undefined);

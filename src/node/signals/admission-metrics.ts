@@ -5,6 +5,7 @@ import { LimitExceeded } from '../../admission/refusal.ts';
 import type { Observer, Trail } from '../../audit.ts';
 import { Problem } from '../../problem.ts';
 import type { BackendState } from '../../redis/availability.ts';
+import { childrenOf } from './children.ts';
 
 export interface BackendGauge {
   told(state: BackendState): void;
@@ -43,6 +44,7 @@ export function admissionMetrics(registry: Registry): Observer {
     help: 'Requests that a rate limit let pass or refused.',
     labelNames: ['limit', 'decision'],
   });
+  const decided = childrenOf((limit: string, decision: string) => decisions.labels({ limit, decision }));
   const replays = new Counter({
     registers,
     name: 'mayfly_replay_rejected_total',
@@ -57,10 +59,9 @@ export function admissionMetrics(registry: Registry): Observer {
   return {
     record({ certificate, authorization }: Trail, failure?: unknown) {
       if (failure === undefined) {
-        for (const { limit } of certificate?.draft.admission.states ?? [])
-          decisions.inc({ limit, decision: 'allowed' });
+        for (const { limit } of certificate?.draft.admission.states ?? []) decided(limit, 'allowed').inc();
       }
-      if (failure instanceof LimitExceeded) decisions.inc({ limit: failure.limit, decision: 'refused' });
+      if (failure instanceof LimitExceeded) decided(failure.limit, 'refused').inc();
       if (failure instanceof Problem && failure.code === 'token_replayed') replays.inc();
       if (authorization !== undefined && authorization.objections.length > 0)
         policy.inc({ issuer: authorization.identity.token.issuer.name });

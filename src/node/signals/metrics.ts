@@ -6,6 +6,7 @@ import type { Answer } from '../../http/answer.ts';
 import type { CallObserver } from '../../http/app.ts';
 import { problemOf } from '../../http/failure.ts';
 import type { Issuer } from '../../token/issuer.ts';
+import { childrenOf } from './children.ts';
 import { grpcMetrics } from './grpc-metrics.ts';
 
 export interface Metrics extends Observer {
@@ -44,18 +45,13 @@ export function createMetrics(version: string, typeOf: (issuer: Issuer) => strin
     labelNames: ['issuer', 'type', 'result', 'reason'],
   });
 
-  // A child for each set of labels spares each answer the hashing of them.
-  const children = new Map<string, Children>();
-  const labelled = (method: string, status: number): Children => {
-    const key = `${method} ${status}`;
-    let child = children.get(key);
-    if (child === undefined) {
-      const labels = { code: String(status), method };
-      child = { requests: requests.labels(labels), latency: latency.labels(labels) };
-      children.set(key, child);
-    }
-    return child;
-  };
+  const answered = childrenOf((method: string, code: string) => ({
+    requests: requests.labels({ code, method }),
+    latency: latency.labels({ code, method }),
+  }));
+  const decided = childrenOf((issuer: string, type: string, result: string, reason: string) =>
+    issuance.labels({ issuer, type, result, reason }),
+  );
 
   return {
     registry,
@@ -63,17 +59,17 @@ export function createMetrics(version: string, typeOf: (issuer: Issuer) => strin
     contentType: registry.contentType,
     text: () => registry.metrics(),
     onAnswer({ method, status, milliseconds }) {
-      const labels = labelled(METHODS.has(method) ? method : 'other', status);
-      labels.requests.inc();
-      labels.latency.observe(milliseconds / 1000);
+      const child = answered(METHODS.has(method) ? method : 'other', String(status));
+      child.requests.inc();
+      child.latency.observe(milliseconds / 1000);
     },
     record(trail: Trail, failure?: unknown) {
       const reason = failure === undefined ? '' : problemOf(failure).reason;
       if (failure === undefined) issued.inc();
       const issuer = trail.token?.issuer;
-      const labels = { issuer: issuer?.name ?? '', type: issuer === undefined ? '' : typeOf(issuer) };
+      const type = issuer === undefined ? '' : typeOf(issuer);
       const result = failure === undefined ? 'issued' : reason === 'RATE_LIMITED' ? 'limited' : 'refused';
-      issuance.inc({ ...labels, result, reason });
+      decided(issuer?.name ?? '', type, result, reason).inc();
     },
   };
 }
@@ -100,11 +96,6 @@ export function createRegistry(version: string): Registry {
     },
   });
   return registry;
-}
-
-interface Children {
-  readonly requests: ReturnType<Counter<'code' | 'method'>['labels']>;
-  readonly latency: ReturnType<Histogram<'code' | 'method'>['labels']>;
 }
 
 /** Any token is a legal HTTP method, so the label is closed. */

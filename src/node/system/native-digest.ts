@@ -4,8 +4,10 @@ import { hash } from 'node:crypto';
 
 import type { Sha256 } from '../../encoding/digest.ts';
 
-/** A plain view, as a Buffer would slice and print in its own way. */
+/** By way of a string: half the time of a Buffer, whose memory is not the engine's own. */
 export const sha256: Sha256 = (data) => {
-  const digest = hash('sha256', data, 'buffer');
-  return new Uint8Array(digest.buffer, digest.byteOffset, digest.length);
+  const digest = hash('sha256', data, 'latin1');
+  const out = new Uint8Array(32);
+  for (let i = 0; i < 32; i++) out[i] = digest.charCodeAt(i);
+  return out;
 };

@@ -1,14 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  allocate,
   base64,
   base64url,
   concat,
   equal,
   fromBase64,
+  fromBase64Url,
   fromHex,
   fromUtf8,
   hex,
+  unsigned,
   utf8,
   utf8Size,
   writeUtf8,
@@ -27,6 +30,7 @@ describe('text forms of bytes', () => {
         for (const text of [base64(b), base64url(b), base64(b).replace(/=+$/, '')]) {
           expect(fromBase64(text)).toEqual(b);
         }
+        expect(fromBase64Url(base64url(b))).toEqual(b);
         expect(fromHex(hex(b))).toEqual(b);
       }),
     );
@@ -34,6 +38,10 @@ describe('text forms of bytes', () => {
 
   test.each(['a', 'ab=', 'a===', '=', 'ab c', 'ab\n', 'äb', '+-/_=='])('refuses %j as base64', (text) => {
     expect(fromBase64(text)).toBeUndefined();
+  });
+
+  test.each(['a', 'ab=', '+-', 'a/b', 'ab c', 'ab\n', 'äb', 'abcde'])('refuses %j as base64url', (text) => {
+    expect(() => fromBase64Url(text)).toThrow();
   });
 
   test('reads and writes UTF-8 strictly', () => {
@@ -71,4 +79,29 @@ test('concat and equal agree with Buffer', () => {
       }
     }),
   );
+});
+
+describe('arrays that share a block', () => {
+  test('are zeroed, of the length asked for, and never overlap', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 9000 }), { maxLength: 60 }), (lengths) => {
+        const arrays = lengths.map((length, i) => {
+          const array = allocate(length);
+          expect(array.length).toBe(length);
+          expect(array.every((byte) => byte === 0)).toBe(true);
+          return array.fill((i % 255) + 1);
+        });
+        for (const [i, array] of arrays.entries())
+          expect(array.every((byte) => byte === (i % 255) + 1)).toBe(true);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('read numbers where they begin, not where their block does', () => {
+    allocate(100);
+    const array = allocate(100);
+    array[99] = 7;
+    expect(unsigned(array)).toBe(7n);
+  });
 });
