@@ -23,7 +23,7 @@ import { type FakeIssuer, startIssuer } from '../fakes/issuer.ts';
 import { startCollector } from '../fakes/otlp.ts';
 import { type RunningServer, run, serve } from '../fakes/process.ts';
 import { startRedis } from '../fakes/redis.ts';
-import { startS3 } from '../fakes/s3.ts';
+import { buildVersitygw, startS3 } from '../fakes/s3.ts';
 import { overHttp1 } from '../fakes/secure-client.ts';
 import { issuedBy, orderMessage, request } from '../fakes/signing-client.ts';
 import { describeWith } from '../fakes/skip.ts';
@@ -222,6 +222,8 @@ describeWith('openssl', 'a CA key in Transit', () => {
 });
 
 describeWith('go', 'a log in a bucket', () => {
+  beforeAll(buildVersitygw, 300_000);
+
   test('has one writer, and is read through any worker', async () => {
     const s3 = await startS3();
     stack.defer(() => s3.stop());
