@@ -119,9 +119,9 @@ describeWith('go', 'fsck of a bucket', () => {
     ['published', 'gone', /^published$/, /missing/],
     ['published', cut(2), /^published$/, /malformed/],
     ['identity', flip(2), /^identity$/, /names another log/],
-    ['wal/0000000000501', flip(200), /^wal\/0000000000501$/, /damaged/],
-    ['wal/0000000000501', 'gone', /^journal$/, /lacks the entries from 512 to 599/],
-    ['wal/0000000000501', cut(0), /^journal$/, /lacks the entries from 512 to 599/],
+    ['wal/0000000000500', flip(200), /^wal\/0000000000500$/, /damaged/],
+    ['wal/0000000000500', 'gone', /^journal$/, /lacks the entries from 512 to 599/],
+    ['wal/0000000000500', cut(0), /^journal$/, /lacks the entries from 512 to 599/],
   ])('%s damaged (%#) is found there', async (key, change, where, what) => {
     expect(await withDamage(key, change)).toContainEqual({
       where: expect.stringMatching(where),
@@ -131,9 +131,9 @@ describeWith('go', 'fsck of a bucket', () => {
 
   it('says that records of old were deleted, and that one lies under another’s key', async () => {
     const last = 'wal/0000000000600.000001';
-    expect(await withDamage(last, () => bytesOf('wal/0000000000501'))).toContainEqual({
+    expect(await withDamage(last, () => bytesOf('wal/0000000000500'))).toContainEqual({
       where: last,
-      what: 'the record is that of index 501',
+      what: 'the record is that of index 500',
     });
     // A lifecycle rule removes what is old, whole runs of it; emptied ones need not be followed closely.
     const old = new BucketRig(server, 'old/');
