@@ -67,7 +67,8 @@ export class Promises {
 
   /** Throws unless the log, read from its first entry to its last, has the root that it signed and keeps every promise. Resolves its size. */
   async settle(patience = 30_000): Promise<number> {
-    const last = Math.max(-1, ...this.#promised.keys());
+    let last = -1;
+    for (const index of this.#promised.keys()) last = Math.max(last, index); // too many for one call's arguments
     const head = await this.#covering(last, performance.now() + patience);
     let frontier: Frontier = EMPTY;
     for (let tile = 0; tile * TILE_WIDTH < head.size; tile++) {
