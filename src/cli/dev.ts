@@ -45,13 +45,16 @@ async function dev(flags: DevFlags): Promise<void> {
   }
   if (settings.workers > 1)
     throw new Error('dev is one process: leave workers out of its configuration, or set it to 1');
+  await using opened = new AsyncDisposableStack(); // closes the issuer when the instance cannot start
   const issuer = await startDevIssuer(flags.issuerPort);
+  opened.defer(() => issuer.server.close());
   const service = await startService({
     settings: { ...settings, issuers: [...settings.issuers, ...devIssuers(issuer.url, kinds)] },
     kind: 'dev',
     ephemeral: flags.ephemeral === true,
     logger: createLogger(settings.logLevel),
   });
+  opened.move();
   closeOnSignal(service, settings.drainDelayMs, () => issuer.server.close());
   process.stdout.write(
     [

@@ -5,6 +5,7 @@ import { type ConfiguredIssuer, parseSettings } from '../config/settings.ts';
 import { createDevIssuer, DEV_AUDIENCE, type DevIssuer } from '../dev/dev-issuer.ts';
 import { devConfiguration } from '../dev/shape.ts';
 import type { Kinds } from '../identity/provider.ts';
+import { listeningOn } from './listener/address.ts';
 import { type HttpServer, listen } from './listener/http-server.ts';
 
 const LOOPBACK = '127.0.0.1';
@@ -16,10 +17,12 @@ export interface RunningDevIssuer {
   readonly server: HttpServer;
 }
 
+/** Rejects with an Error with a sentence when the port cannot be had. */
 export async function startDevIssuer(port: number): Promise<RunningDevIssuer> {
   let url = '';
   const issuer = await createDevIssuer(() => url, systemClock);
-  const server = await listen(issuer.app.fetch, LOOPBACK, port);
+  const listening = listen(issuer.app.fetch, LOOPBACK, port);
+  const server = await listeningOn('the development issuer', LOOPBACK, port, listening);
   url = `http://${LOOPBACK}:${server.port}`;
   return { url, issuer, server };
 }

@@ -15,6 +15,7 @@ import { Intake } from '../log/submission.ts';
 import { VERSION } from '../version.ts';
 import { ephemeralLogInstance, type LogInstance, openLogInstance } from './keys/log-instance.ts';
 import { signerMetrics } from './keys/signer-metrics.ts';
+import { listeningOn } from './listener/address.ts';
 import { type FetchHandler, listen } from './listener/http-server.ts';
 import { listenerMetrics, listenerOptions, openCapacity, renewal } from './listener/listeners.ts';
 import { listenForMetrics } from './listener/metrics-port.ts';
@@ -71,15 +72,13 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
   await using opened = new AsyncDisposableStack(); // closes all of it when a later part cannot be opened
 
   let answer: FetchHandler = () => new Response(null, { status: 503, headers: { 'retry-after': '1' } });
-  const server = await listen(
-    (request, environment) => answer(request, environment),
-    settings.host,
-    settings.port,
-    { ...listenerOptions(settings, 'REST', logger), openToAll: true },
-  );
+  const { host, port } = settings;
+  const serve: FetchHandler = (request, environment) => answer(request, environment);
+  const listening = { ...listenerOptions(settings, 'REST', logger), openToAll: true };
+  const server = await listeningOn('REST', host, port, listen(serve, host, port, listening));
   opened.defer(() => server.close());
   const listeners = new Map([['REST', server]] as const);
-  const url = urlOf(settings.host, server.port, schemeOf(settings.tls));
+  const url = urlOf(host, server.port, schemeOf(settings.tls));
   const publicUrl = settings.publicUrl ?? url;
   const registry = createRegistry(VERSION);
   const origin = originOf(publicUrl);

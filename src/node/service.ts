@@ -3,6 +3,7 @@
 import { compressionGzip } from '@connectrpc/connect-node';
 import type { Settings } from '../config/settings.ts';
 import { grpcFace } from '../grpc/face.ts';
+import { listeningOn } from './listener/address.ts';
 import { grpcListener } from './listener/grpc-listener.ts';
 import { type GrpcServer, listenGrpc } from './listener/grpc-server.ts';
 import { type FetchHandler, listen } from './listener/http-server.ts';
@@ -77,12 +78,10 @@ export async function openDoors(options: MayflyOptions, publicUrl: (url: string)
   let answer: FetchHandler = () => new Response(null, { status: 503, headers: { 'retry-after': '1' } });
   const listeners = new Map<ListenerName, Listener>();
   const listenRest = async (): Promise<Listener> => {
-    const server = await listen(
-      (request, environment) => answer(request, environment),
-      settings.host,
-      settings.port,
-      { ...listenerOptions(settings, 'REST', logger), shared },
-    );
+    const { host, port } = settings;
+    const restOptions = { ...listenerOptions(settings, 'REST', logger), shared };
+    const serve: FetchHandler = (request, environment) => answer(request, environment);
+    const server = await listeningOn('REST', host, port, listen(serve, host, port, restOptions));
     opened.defer(() => server.close());
     listeners.set('REST', server);
     return server;
@@ -126,7 +125,7 @@ async function grpcServer(
   const onLost = (cause: unknown): void =>
     logger.debug({ err: cause }, 'a gRPC answer did not reach its client');
   const listener = grpcListener(face, onLost, callers.of);
-  return listenGrpc(listener, host, grpcPort, options);
+  return listeningOn('gRPC', host, grpcPort, listenGrpc(listener, host, grpcPort, options));
 }
 
 const ANY_ADDRESS = new Set(['0.0.0.0', '::']);

@@ -361,11 +361,21 @@ describe('what cannot be', () => {
   test('a port that somebody has', async () => {
     configure();
     const server = await serving();
-    const { port } = new URL(server.url);
-    const { code, stderr } = await run(
-      ['serve', '--config', config, '--data', join(folder, 'more'), ...FREE_PORTS, '--port', port],
-      { cwd: folder },
-    );
-    expect([code, stderr]).toEqual([1, expect.stringMatching(/EADDRINUSE/)]);
+    const [{ port }, { port: metrics }] = [new URL(server.url), new URL(server.metricsUrl)];
+    for (const [option, taken, listener] of [
+      ['--port', port, 'REST'],
+      ['--grpc-port', port, 'gRPC'],
+      ['--metrics-port', metrics, 'metrics'],
+    ] as const) {
+      const { code, stderr } = await run(
+        ['serve', '--config', config, '--data', join(folder, 'more'), ...FREE_PORTS, option, taken],
+        { cwd: folder },
+      );
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringContaining(`mayfly: ${listener} cannot listen on 127.0.0.1:${taken}: the port is taken`),
+      ]);
+      expect(stderr).toContain(`another with ${option}, or ${option.slice(2)} in the configuration file`);
+    }
   });
 });

@@ -3,6 +3,7 @@
 import { createServer } from 'node:net';
 import { MemoryLimiter } from '../../admission/memory-limiter.ts';
 import type { RotationCause } from '../keys/rotation.ts';
+import { type AddressName, listeningOn } from '../listener/address.ts';
 import { renewal } from '../listener/listeners.ts';
 import { listenForMetrics } from '../listener/metrics-port.ts';
 import { type MayflyOptions, openMayfly } from '../mayfly.ts';
@@ -30,11 +31,11 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { settings, logger } = options;
   if (options.ephemeral)
     throw new Error('workers need a data folder for their keys: leave out --ephemeral, or set workers to 1');
-  await requireSharedPorts(settings.host);
+  await listeningOn('REST', settings.host, settings.port, requireSharedPorts(settings.host));
   await using opened = new AsyncDisposableStack(); // closes all of it when a later part cannot be opened
-  const rest = await reserve(settings.host, settings.port);
+  const rest = await reserve('REST', settings.host, settings.port);
   opened.defer(() => rest.release());
-  const grpc = await reserve(settings.host, settings.grpcPort);
+  const grpc = await reserve('gRPC', settings.host, settings.grpcPort);
   opened.defer(() => grpc.release());
   const url = urlOf(reachable(settings.host), rest.port, schemeOf(settings.tls));
   const publicUrl = publicUrlOf(settings, url, logger);
@@ -98,10 +99,10 @@ interface Reserved {
 
 /**
  * Looks whether a port is free, as those that share it do not ask, and holds one that was picked here until the workers
- * have it. Rejects with the system's error where anybody else has it.
+ * have it. Rejects with an Error with a sentence where anybody else has it.
  */
-async function reserve(host: string, wanted: number): Promise<Reserved> {
-  const { port, release } = await bound(host, wanted, false);
+async function reserve(name: AddressName, host: string, wanted: number): Promise<Reserved> {
+  const { port, release } = await listeningOn(name, host, wanted, bound(host, wanted, false));
   await release();
   return wanted === 0 ? bound(host, port, true) : { port, release: async () => {} };
 }

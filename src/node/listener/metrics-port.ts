@@ -3,6 +3,7 @@
 import { Hono } from 'hono';
 import { readinessResponse, servingResponse, type Unreadiness } from '../../http/health.ts';
 import type { Metrics } from '../signals/metrics.ts';
+import { listeningOn } from './address.ts';
 import { type FetchHandler, type HttpServer, listen } from './http-server.ts';
 
 export interface MetricsPort {
@@ -11,12 +12,12 @@ export interface MetricsPort {
   readiness(): Promise<readonly Unreadiness[]>;
 }
 
-/** Rejects with the system's error when the address cannot be bound. */
+/** Rejects with an Error with a sentence when the address cannot be bound. */
 export function listenForMetrics(
   port: MetricsPort,
   { metricsHost, metricsPort }: { readonly metricsHost: string; readonly metricsPort: number },
 ): Promise<HttpServer> {
-  return listen(handlerOf(port), metricsHost, metricsPort);
+  return listeningOn('metrics', metricsHost, metricsPort, listen(handlerOf(port), metricsHost, metricsPort));
 }
 
 function handlerOf({ metrics, readiness }: MetricsPort): FetchHandler {

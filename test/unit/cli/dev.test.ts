@@ -34,6 +34,23 @@ test('the line that issues a certificate is printed, and does', async () => {
   expect(stdout).toMatch(/recomputed from its tiles with \d+ hashes, in the signed tree of \d+/);
 });
 
+describe('a port that is taken', () => {
+  test.each([
+    ['--port', 'REST'],
+    ['--issuer-port', 'the development issuer'],
+  ])('of %s is told, and nothing goes on', async (option, listener) => {
+    const { port } = new URL(url);
+    const { code, stdout, stderr } = await run([
+      'dev',
+      '--ephemeral',
+      ...[...FREE_PORTS, '--issuer-port', '0', option, port],
+    ]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(`mayfly: ${listener} cannot listen on 127.0.0.1:${port}: the port is taken`);
+    expect(stderr).toContain(`another with ${option}`);
+  });
+});
+
 describe('dev token', () => {
   test.each(['github', 'gitlab', 'email'])('of shape %s gets a certificate', async (shape) => {
     const { text: token } = await send(issuer, `/${shape}/token`, { method: 'POST' });
