@@ -1,5 +1,5 @@
 // npm run bench:workers: issuances a second of instances with 1, 2 ... workers, in turns, and what each process of them
-// costs. Linux only, as it reads /proc. Options: --workers 1,2, --turns N, --count N (a turn), --connections N, --json.
+// costs. Linux only, as it reads /proc. Options: --workers 1,2, --turns N, --count N (a turn), --connections 64,256,512, --json.
 
 import { type ChildProcess, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,13 +17,13 @@ const { values } = parseArgs({
     workers: { type: 'string', default: '1,2' },
     turns: { type: 'string', default: '9' },
     count: { type: 'string', default: '4000' },
-    connections: { type: 'string', default: '64' },
+    connections: { type: 'string', default: '64,256,512' },
     json: { type: 'boolean', default: false },
   },
 });
 const TURNS = Number(values.turns);
 const COUNT = Number(values.count);
-const CONNECTIONS = Number(values.connections);
+const CONNECTIONS = values.connections.split(',').map(Number);
 /** For each process: at 8,000 the optimizing compiler still takes 15 us of an issuance; a service runs for weeks. */
 const WARM_UP = 20_000;
 const DISTINCT = 3000;
@@ -139,8 +139,8 @@ function idleTime(): number {
   return (idle + waiting) * TICK;
 }
 
-async function send({ port }: Instance, count: number): Promise<LoadReport> {
-  const order: LoadOrder = { port, connections: CONNECTIONS, count };
+async function send({ port }: Instance, connections: number, count: number): Promise<LoadReport> {
+  const order: LoadOrder = { port, connections, count };
   load.send(order);
   const [answer] = (await once(load, 'message')) as [LoadReport];
   if (answer.refused > 0)
@@ -148,10 +148,10 @@ async function send({ port }: Instance, count: number): Promise<LoadReport> {
   return answer;
 }
 
-async function measure(instance: Instance): Promise<Turn> {
+async function measure(instance: Instance, connections: number): Promise<Turn> {
   const before = instance.processes.map(cpuOf);
   const idleBefore = idleTime();
-  const { seconds, cpu, p50, p99 } = await send(instance, COUNT);
+  const { seconds, cpu, p50, p99 } = await send(instance, connections, COUNT);
   const idle = (idleTime() - idleBefore) / 1e6 / seconds;
   const [sequencer = 0, ...issuing] = instance.processes.map((pid, i) => cpuOf(pid) - (before[i] ?? 0));
   return {
@@ -170,67 +170,115 @@ function middle(turns: readonly Turn[], of: (turn: Turn) => number): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
+interface Row extends Omit<Turn, 'perSecond'> {
+  readonly connections: number;
+  readonly workers: number;
+  readonly turns: readonly Turn[];
+  readonly perSecond: number;
+  readonly best: number;
+  /** Cores that the instance had of the machine. */
+  readonly cores: number;
+}
+
+interface Ratio {
+  readonly connections: number;
+  readonly workers: number;
+  /** Turn by turn, as what else the machine does falls on both; the middle of them, and the best. */
+  readonly measured: number;
+  readonly best: number;
+  /** With the cores that the client took given back. */
+  readonly beside: number;
+  /** By CPU for an issuance: two cores that are never idle. */
+  readonly projected: number;
+}
+
 async function report(): Promise<void> {
   for (const instance of instances) {
-    await send(instance, 1); // fetches the issuer's keys
-    await send(instance, WARM_UP * instance.workers);
+    await send(instance, 1, 1); // fetches the issuer's keys
+    await send(instance, Math.max(...CONNECTIONS), WARM_UP * instance.workers);
   }
   const [load1 = 0] = loadavg();
+  const rows: Row[] = [];
+  const ratios: Ratio[] = [];
+  for (const connections of CONNECTIONS) {
+    const [first, ...others] = await rowsAt(connections);
+    if (first === undefined) continue;
+    rows.push(first, ...others);
+    ratios.push(...others.map((row) => ratioOf(row, first)));
+  }
+  const peaks = peaksOf(rows);
+  if (values.json)
+    process.stdout.write(
+      `${JSON.stringify({ rows, ratios, peaks, load: load1, cores: availableParallelism() })}\n`,
+    );
+  else print(rows, ratios, peaks, load1);
+}
+
+async function rowsAt(connections: number): Promise<Row[]> {
   const measured = instances.map((instance): { instance: Instance; turns: Turn[] } => ({
     instance,
     turns: [],
   }));
   for (let turn = 0; turn < TURNS; turn++)
-    for (const { instance, turns } of measured) turns.push(await measure(instance));
-  const rows = measured.map(({ instance: { workers }, turns: all }) => {
-    const [sequencer, issuing] = [middle(all, (one) => one.sequencer), middle(all, (one) => one.issuing)];
+    for (const { instance, turns } of measured) turns.push(await measure(instance, connections));
+  return measured.map(({ instance: { workers }, turns }) => {
+    const of = (figure: (turn: Turn) => number, digits = 0): number =>
+      Number(middle(turns, figure).toFixed(digits));
     return {
+      connections,
       workers,
-      turns: all,
-      perSecond: Math.round(middle(all, ({ perSecond }) => perSecond)),
-      best: Math.round(Math.max(...all.map(({ perSecond }) => perSecond))),
-      sequencer: Math.round(sequencer),
-      issuing: Math.round(issuing),
-      client: Math.round(middle(all, ({ client }) => client)),
-      /** Cores that the instance had of the machine. */
-      cores: Number(middle(all, (one) => ((one.sequencer + one.issuing) * one.perSecond) / 1e6).toFixed(2)),
-      idle: Number(middle(all, ({ idle }) => idle).toFixed(2)),
-      p50: Number(middle(all, ({ p50 }) => p50).toFixed(1)),
-      p99: Number(middle(all, ({ p99 }) => p99).toFixed(1)),
+      turns,
+      perSecond: of(({ perSecond }) => perSecond),
+      best: Math.round(Math.max(...turns.map(({ perSecond }) => perSecond))),
+      sequencer: of(({ sequencer }) => sequencer),
+      issuing: of(({ issuing }) => issuing),
+      client: of(({ client }) => client),
+      cores: of((one) => ((one.sequencer + one.issuing) * one.perSecond) / 1e6, 2),
+      idle: of(({ idle }) => idle, 2),
+      p50: of(({ p50 }) => p50, 1),
+      p99: of(({ p99 }) => p99, 1),
     };
   });
-  const [first] = rows;
-  const ratios = rows.slice(1).map((row) => {
-    // Turn by turn, as what else the machine does falls on both.
-    const paired = row.turns
-      .map(({ perSecond }, i) => perSecond / (first?.turns[i]?.perSecond ?? Number.NaN))
-      .sort((a, b) => a - b);
-    const one = first?.perSecond ?? Number.NaN;
-    const { perSecond, client } = row;
-    const cores = availableParallelism();
-    // The first needs none of what the client takes: it is held up by its main thread.
-    const beside = (perSecond * cores) / (cores - (client * perSecond) / 1e6) / one;
-    const projected = 2e6 / (row.sequencer + row.issuing) / one;
-    return {
-      workers: row.workers,
-      measured: Number((paired[Math.floor(paired.length / 2)] ?? Number.NaN).toFixed(2)),
-      best: Number((paired.at(-1) ?? Number.NaN).toFixed(2)),
-      beside: Number(beside.toFixed(2)),
-      projected: Number(projected.toFixed(2)),
-    };
-  });
-  if (values.json) {
-    process.stdout.write(`${JSON.stringify({ rows, ratios, load: load1, cores: availableParallelism() })}\n`);
-    return;
-  }
+}
+
+function ratioOf(row: Row, first: Row): Ratio {
+  const paired = row.turns
+    .map(({ perSecond }, i) => perSecond / (first.turns[i]?.perSecond ?? Number.NaN))
+    .sort((a, b) => a - b);
+  const cores = availableParallelism();
+  const { connections, workers, perSecond, client, sequencer, issuing } = row;
+  // The first needs none of what the client takes: it is held up by its main thread.
+  const beside = (perSecond * cores) / (cores - (client * perSecond) / 1e6) / first.perSecond;
+  const rounded = (n: number): number => Number(n.toFixed(2));
+  return {
+    connections,
+    workers,
+    measured: rounded(paired[Math.floor(paired.length / 2)] ?? Number.NaN),
+    best: rounded(paired.at(-1) ?? Number.NaN),
+    beside: rounded(beside),
+    projected: rounded(2e6 / (sequencer + issuing) / first.perSecond),
+  };
+}
+
+/** The most issuances a second of each number of workers, at whatever number of connections that was. */
+function peaksOf(rows: readonly Row[]): Row[] {
+  const peaks = new Map<number, Row>();
+  for (const row of rows)
+    if (row.perSecond > (peaks.get(row.workers)?.perSecond ?? 0)) peaks.set(row.workers, row);
+  return [...peaks.values()];
+}
+
+function print(rows: readonly Row[], ratios: readonly Ratio[], peaks: readonly Row[], load1: number): void {
   process.stdout.write(
-    `${TURNS} turns of ${COUNT} issuances at ${CONNECTIONS} connections; ${availableParallelism()} cores, shared with the client; load before ${load1.toFixed(1)}\n\n`,
+    `${TURNS} turns of ${COUNT} issuances; ${availableParallelism()} cores, shared with the client; load before ${load1.toFixed(1)}\n\n`,
   );
   process.stdout.write(
-    'workers   issuances/s    best   sequencer us   issuing us   client us   cores    idle   p50 ms   p99 ms\n',
+    'connections  workers   issuances/s    best   sequencer us   issuing us   client us   cores    idle   p50 ms   p99 ms\n',
   );
+  const widths = [11, 9, 14, 8, 15, 13, 12, 8, 8, 9, 9];
   for (const row of rows) {
     const cells = [
+      row.connections,
       row.workers,
       row.perSecond,
       row.best,
@@ -242,11 +290,16 @@ async function report(): Promise<void> {
       row.p50,
       row.p99,
     ];
-    const widths = [7, 14, 8, 15, 13, 12, 8, 8, 9, 9];
     process.stdout.write(`${cells.map((cell, i) => String(cell).padStart(widths[i] ?? 9)).join('')}\n`);
   }
-  for (const { workers, measured, best, beside, projected } of ratios)
+  process.stdout.write('\n');
+  for (const { connections, workers, measured, best, beside, projected } of ratios)
     process.stdout.write(
-      `\n${workers} workers: ${measured} x the first (best turn ${best}) with the client on the same cores; ${beside} x with the client's part of them given back; ${projected} x by CPU for an issuance, were two cores free and never idle\n`,
+      `${workers} workers at ${connections} connections: ${measured} x the first (best turn ${best}) with the client on the same cores; ${beside} x with the client's part of them given back; ${projected} x by CPU for an issuance, were two cores free and never idle\n`,
+    );
+  const [first, ...others] = peaks;
+  for (const { workers, connections, perSecond } of others)
+    process.stdout.write(
+      `${workers} workers at their peak (${perSecond}/s, ${connections} connections): ${(perSecond / (first?.perSecond ?? Number.NaN)).toFixed(2)} x the first at its own (${first?.perSecond}/s, ${first?.connections} connections)\n`,
     );
 }

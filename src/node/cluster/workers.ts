@@ -51,6 +51,12 @@ const YOUNG = 30_000;
 /** Milliseconds that a worker may take to tell its metrics; what it told before counts then. */
 const PATIENCE = 2_000;
 
+/**
+ * Threads that verify tokens beside each worker's own. Where all cores are busy, more of them only interrupt each other; of two, libuv
+ * lends name lookups no more than one, so that a slow name server holds up no token.
+ */
+const UV_THREADPOOL_SIZE = '2';
+
 export class ClusterWorkers {
   readonly #options: ClusterWorkersOptions;
   readonly #side: SequencerSide;
@@ -105,7 +111,10 @@ export class ClusterWorkers {
 
   async #launch(number: number): Promise<void> {
     const [program, ...words] = this.#options.command;
-    const child = spawn(program, words, { stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'] });
+    const child = spawn(program, words, {
+      stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'],
+      env: { UV_THREADPOOL_SIZE, ...process.env },
+    });
     child.on('error', () => {}); // told below, where there are pipes at all
     const worker: Worker = {
       number,
