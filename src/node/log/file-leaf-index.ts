@@ -11,12 +11,22 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS state (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 `;
 
+/**
+ * Leaves that are held in memory until so many are written together. Hashes fall anywhere in the file: 256 at a time changed
+ * nearly a page of it each; of thousands, sorted, several share one. A process that is killed reads them from the tiles again.
+ */
+const HELD = 4096;
+
 export class FileLeafIndex implements LeafIndex {
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #select: StatementSync;
   readonly #put: StatementSync;
+  /** Positions by prefix, which the file does not have yet. */
+  readonly #held = new Map<number, number[]>();
   #size: number;
+  /** As `size`, of the file. */
+  #written: number;
 
   private constructor(database: DatabaseSync) {
     this.#database = database;
@@ -24,6 +34,7 @@ export class FileLeafIndex implements LeafIndex {
     this.#select = database.prepare('SELECT position FROM leaf WHERE prefix = ? ORDER BY position LIMIT 16');
     this.#put = database.prepare('INSERT OR REPLACE INTO state VALUES (?, ?)');
     this.#size = Number(database.prepare("SELECT value FROM state WHERE key = 'size'").get()?.['value'] ?? 0);
+    this.#written = this.#size;
   }
 
   /** Opens the index, or begins a new one where there is none that can be trusted. */
@@ -66,33 +77,54 @@ export class FileLeafIndex implements LeafIndex {
   }
 
   async add(first: number, hashes: readonly Bytes[]): Promise<void> {
-    const size = first + hashes.length;
+    if (this.#size - this.#written >= HELD) this.#write();
+    for (const [i, hash] of hashes.entries()) {
+      const prefix = prefixOf(hash);
+      const positions = this.#held.get(prefix);
+      if (positions === undefined) this.#held.set(prefix, [first + i]);
+      else positions.push(first + i);
+    }
+    this.#size = first + hashes.length;
+  }
+
+  /** Throws what SQLite says when it cannot; nothing is lost then. */
+  #write(): void {
     this.#database.exec('BEGIN');
     try {
-      for (const [i, hash] of hashes.entries()) this.#insert.run(prefixOf(hash), first + i);
-      this.#put.run('size', size);
+      for (const [prefix, positions] of [...this.#held].sort(([a], [b]) => a - b))
+        for (const position of positions) this.#insert.run(prefix, position);
+      this.#put.run('size', this.#size);
       this.#database.exec('COMMIT');
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw error;
     }
-    this.#size = size;
+    this.#written = this.#size;
+    this.#held.clear();
   }
 
   async candidates(hash: Bytes): Promise<readonly number[]> {
     if (!this.#database.isOpen)
       throw new Problem('log_unavailable', { message: 'the log is being closed', retryAfter: 1 });
-    return this.#select.all(prefixOf(hash)).map((row) => Number(row['position']));
+    const prefix = prefixOf(hash);
+    const written = this.#select.all(prefix).map((row) => Number(row['position']));
+    return [...written, ...(this.#held.get(prefix) ?? [])];
   }
 
   async clear(): Promise<void> {
     this.#database.exec("DELETE FROM leaf; DELETE FROM state WHERE key = 'size'");
+    this.#held.clear();
     this.#size = 0;
+    this.#written = 0;
   }
 
   async close(): Promise<void> {
-    this.#put.run('open', null);
-    this.#database.close();
+    try {
+      this.#write();
+      this.#put.run('open', null);
+    } finally {
+      this.#database.close();
+    }
   }
 }
 
