@@ -7,6 +7,7 @@ import { Findings } from './findings.ts';
 import { inJsonNames, inYamlNames } from './fulcio-names.ts';
 import { type GeneralSettings, readGeneralSettings } from './general-settings.ts';
 import { readIssuers } from './issuer-list.ts';
+import { manifestMistake } from './kubernetes-manifest.ts';
 import { type Mistake, SettingsError } from './mistake.ts';
 import type { MapNode, Node } from './node.ts';
 import type { Reader } from './trust-material.ts';
@@ -39,7 +40,13 @@ export function parseSettings(
   const named = inYamlNames(document.root, document.json);
   const before = { mistakes: [...document.mistakes, ...named.mistakes], unread: document.unread };
   const findings = new Findings(named.root, before, document.json ? inJsonNames : undefined);
-  const settings = readSettings(asMap(named.root, findings), findings, options);
+  const root = asMap(named.root, findings);
+  const manifest = manifestMistake(root);
+  if (manifest !== undefined) {
+    const { line, column } = root.members.get('kind')?.place ?? root.place;
+    throw new SettingsError([{ path: '', line, column, message: manifest, severity: 'error' }], fileName);
+  }
+  const settings = readSettings(root, findings, options);
   if (settings === undefined || findings.errors.length > 0) throw new SettingsError(findings.all, fileName);
   return { settings, warnings: findings.warnings };
 }

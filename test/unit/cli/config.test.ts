@@ -71,6 +71,35 @@ describe('config check', () => {
     expect((await run(['config', 'check', '--strict', file])).code).toBe(1);
   });
 
+  test('a ConfigMap is one mistake, which says what to give instead; it is not loaded', async () => {
+    const text = stringify({ issuers: [good] });
+    const manifest = (data: object) => ({
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: { name: 'fulcio-server-config' },
+      data,
+    });
+    const words =
+      'the file is a Kubernetes ConfigMap, and the configuration is the text under data["config.yaml"]: mount the ConfigMap as a volume and give the file in it, as in --config /etc/mayfly/config.yaml, or save that text as a file of its own';
+    for (const form of [stringify, JSON.stringify]) {
+      const file = written('cm.yaml', form(manifest({ 'config.yaml': text })));
+      const line = form === stringify ? 2 : 1;
+      const { code, stdout } = await run(['config', 'check', file]);
+      expect([code, stdout]).toEqual([1, `${file}:${line}: ${words}\n1 mistake\n`]);
+    }
+    const several = written('several.yaml', manifest({ 'a.yaml': text, 'b.json': '{}' }));
+    const { code, stderr } = await run(['serve', '--ephemeral', '--config', several]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringContaining('under data["a.yaml"] or data["b.json"]: mount'),
+    ]);
+    expect(stderr.trim()).not.toContain('\n');
+    const other = written('other.yaml', { ...manifest({}), kind: 'Secret' });
+    expect((await run(['config', 'check', other])).stdout).toMatch(
+      /:2: the file is a Kubernetes Secret, and no/,
+    );
+  });
+
   test('a file that is not there is told as that', async () => {
     const { code, stderr } = await run(['config', 'check', join(folder, 'none.yaml')]);
     expect([code, stderr]).toEqual([2, expect.stringMatching(/none\.yaml cannot be read/)]);
