@@ -2,14 +2,16 @@
 
 import { Command } from 'commander';
 import { stringify } from 'yaml';
-import { effectiveSettings } from '../config/effective-settings.ts';
+import { effectiveSettings, inJson } from '../config/effective-settings.ts';
 import { jsonSchema } from '../config/json-schema.ts';
 import type { TlsSettings } from '../config/listener-settings.ts';
 import { format, type Mistake, SettingsError } from '../config/mistake.ts';
+import { dataOf } from '../config/node.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ListenerName } from '../node/listener/listeners.ts';
 import { requireUsable } from '../node/listener/tls-identity.ts';
 import { loadKinds } from '../node/settings/shipped-configuration.ts';
+import { laidOver } from './flags-as-file.ts';
 import { addServeFlags, loadSettings, type ServeFlags } from './options.ts';
 import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
 
@@ -95,14 +97,16 @@ function factsOf({ path, line, column, message, severity }: Mistake): Mistake {
 function showCommand(): Command {
   const command = addServeFlags(
     new Command('show').description(
-      'print the settings that serve would run with: the file, the flags over it, and every default; no secrets',
+      'print the settings that serve would run with, as a file that loads again: the file, the flags over it, and every default; no secrets',
     ),
   );
   return addOutcome(command, 'printed', 'not used').action((flags: ServeFlags & JsonFlag) =>
     tell(flags, () => {
-      const { settings } = loadSettings(flags);
-      const object = effectiveSettings(settings);
-      return { lines: [stringify(object, { lineWidth: 0 }).trimEnd()], object };
+      const { settings, root } = loadSettings(flags);
+      const shown = effectiveSettings(laidOver(dataOf(root), flags));
+      const frozen = [...(settings.frozen ?? [])].map((name) => `# frozen in ${settings.data}: ${name}`);
+      const text = stringify(shown, { lineWidth: 0, aliasDuplicateObjects: false });
+      return { lines: [...frozen, text.trimEnd()], object: inJson(shown) };
     }),
   );
 }

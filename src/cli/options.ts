@@ -5,8 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { PemFile, TlsSettings } from '../config/listener-settings.ts';
-import type { Mistake } from '../config/mistake.ts';
-import { parseSettings, type Settings } from '../config/settings.ts';
+import { parseSettings, type ReadSettings, type Settings } from '../config/settings.ts';
 import { LOG_LEVELS } from '../config/signal-schema.ts';
 import { bearersIn, type Role, type TransparencySettings } from '../config/transparency-settings.ts';
 import type { Kinds } from '../identity/provider.ts';
@@ -96,9 +95,7 @@ export function portNumber(text: string): number {
   return port;
 }
 
-export interface LoadedSettings {
-  readonly settings: Settings;
-  readonly warnings: readonly Mistake[];
+export interface LoadedSettings extends ReadSettings {
   readonly fileName: string;
 }
 
@@ -114,10 +111,10 @@ export function loadSettings(
   if (shipped) files.readIfThere('mayfly.yaml'); // counts once it is there
   const text = readConfiguration(shipped ? fileURLToPath(SHIPPED_SETTINGS) : fileName, fileName, files);
   const readFile = (path: string): string => files.read(path);
-  const { settings, warnings } = parseSettings(text, { fileName, kinds, readFile });
+  const { settings, ...read } = parseSettings(text, { fileName, kinds, readFile });
   const effective = withFlags(settings, flags, files);
   const frozen = frozenIn(effective.data, flags, files);
-  return { settings: { ...effective, ...(frozen !== undefined && { frozen }) }, warnings, fileName };
+  return { settings: { ...effective, ...(frozen !== undefined && { frozen }) }, ...read, fileName };
 }
 
 /** What `mayfly issuer freeze` has noted in the data folder; undefined where nothing was. Throws an Error with a sentence. */

@@ -13,3 +13,16 @@ export function parseDuration(text: string): number | undefined {
     0,
   );
 }
+
+/** Whole milliseconds as operators write them; the inverse of `parseDuration`. */
+export function formatDuration(milliseconds: number): string {
+  let rest = milliseconds;
+  const parts = Object.entries(UNITS)
+    .reverse()
+    .map(([unit, length]) => {
+      const count = Math.floor(rest / length);
+      rest -= count * length;
+      return count === 0 ? '' : `${count}${unit}`;
+    });
+  return parts.join('') || '0s';
+}

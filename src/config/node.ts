@@ -53,6 +53,11 @@ export function plain(node: Node, seen: Map<Node, unknown> = new Map()): unknown
   return data;
 }
 
+/** As `plain`, of a whole file. */
+export function dataOf(root: MapNode): Readonly<Record<string, unknown>> {
+  return Object.fromEntries([...root.members].map(([key, { value }]) => [key, plain(value)]));
+}
+
 /**
  * Where a path leads, with the keys as the file spells them: to the key for a member that is there,
  * to the nearest thing above it for one that is missing, which is then called as in `missing`.

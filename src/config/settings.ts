@@ -28,11 +28,16 @@ export interface SettingsOptions {
   readonly readFile?: (path: string) => string;
 }
 
-/** Throws SettingsError with every mistake. Warnings are about what works, but not as it should. */
-export function parseSettings(
-  text: string,
-  options: SettingsOptions,
-): { readonly settings: Settings; readonly warnings: readonly Mistake[] } {
+export interface ReadSettings {
+  readonly settings: Settings;
+  /** About what works, but not as it should. */
+  readonly warnings: readonly Mistake[];
+  /** What they were read from, in the names of YAML. */
+  readonly root: MapNode;
+}
+
+/** Throws SettingsError with every mistake. */
+export function parseSettings(text: string, options: SettingsOptions): ReadSettings {
   const { fileName } = options;
   const result = readDocument(text);
   if ('mistakes' in result) throw new SettingsError(result.mistakes, fileName);
@@ -48,7 +53,7 @@ export function parseSettings(
   }
   const settings = readSettings(root, findings, options);
   if (settings === undefined || findings.errors.length > 0) throw new SettingsError(findings.all, fileName);
-  return { settings, warnings: findings.warnings };
+  return { settings, warnings: findings.warnings, root };
 }
 
 /** An empty file is an empty map: everything has a default. */

@@ -128,7 +128,9 @@ describe('config show', () => {
       port: 8080,
       'metrics-port': 2112,
       'rate-limits': 'off',
-      issuers: [{ 'issuer-url': good['issuer-url'], policy: { mode: 'enforce', rules: ['hd: ["a.com"]'] } }],
+      issuers: [
+        { 'issuer-url': good['issuer-url'], policy: { mode: 'enforce', require: { hd: ['a.com'] } } },
+      ],
     });
   });
 
