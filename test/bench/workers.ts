@@ -245,19 +245,22 @@ function ratioOf(row: Row, first: Row): Ratio {
   const paired = row.turns
     .map(({ perSecond }, i) => perSecond / (first.turns[i]?.perSecond ?? Number.NaN))
     .sort((a, b) => a - b);
-  const cores = availableParallelism();
-  const { connections, workers, perSecond, client, sequencer, issuing } = row;
-  // The first needs none of what the client takes: it is held up by its main thread.
-  const beside = (perSecond * cores) / (cores - (client * perSecond) / 1e6) / first.perSecond;
+  const { connections, workers, sequencer, issuing } = row;
   const rounded = (n: number): number => Number(n.toFixed(2));
   return {
     connections,
     workers,
     measured: rounded(paired[Math.floor(paired.length / 2)] ?? Number.NaN),
     best: rounded(paired.at(-1) ?? Number.NaN),
-    beside: rounded(beside),
+    beside: rounded(beside(row, first)),
     projected: rounded(2e6 / (sequencer + issuing) / first.perSecond),
   };
+}
+
+/** The first needs none of what the client takes: it is held up by its main thread. */
+function beside({ perSecond, client }: Row, first: Row): number {
+  const cores = availableParallelism();
+  return (perSecond * cores) / (cores - (client * perSecond) / 1e6) / first.perSecond;
 }
 
 /** The most issuances a second of each number of workers, at whatever number of connections that was. */
@@ -298,8 +301,11 @@ function print(rows: readonly Row[], ratios: readonly Ratio[], peaks: readonly R
       `${workers} workers at ${connections} connections: ${measured} x the first (best turn ${best}) with the client on the same cores; ${beside} x with the client's part of them given back; ${projected} x by CPU for an issuance, were two cores free and never idle\n`,
     );
   const [first, ...others] = peaks;
-  for (const { workers, connections, perSecond } of others)
+  if (first === undefined) return;
+  for (const peak of others) {
+    const { workers, connections, perSecond } = peak;
     process.stdout.write(
-      `${workers} workers at their peak (${perSecond}/s, ${connections} connections): ${(perSecond / (first?.perSecond ?? Number.NaN)).toFixed(2)} x the first at its own (${first?.perSecond}/s, ${first?.connections} connections)\n`,
+      `${workers} workers at their peak (${perSecond}/s, ${connections} connections): ${(perSecond / first.perSecond).toFixed(2)} x the first at its own (${first.perSecond}/s, ${first.connections} connections); ${beside(peak, first).toFixed(2)} x with the client's part of the cores given back\n`,
     );
+  }
 }
