@@ -1,6 +1,7 @@
 // Workers of the real command, killed and told things under load: nothing that was answered is lost, and limits hold over all.
 
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -128,7 +129,7 @@ describe('a worker that is killed', () => {
         expect(await metric(server, AHEAD)).toBe(2);
         expect(workersOf(server)).not.toContain(victim);
       }, AWHILE);
-      expect(await metric(server, 'mayfly_worker_exits_total')).toBe(kill);
+      expect(await metric(server, 'mayfly_worker_exits_total{reason="ended"}')).toBe(kill);
       expect(await metric(server, 'fulcio_new_certs')).toBeGreaterThanOrEqual(counted);
     }
     await traffic.reach(traffic.answers.length + 40);
@@ -158,6 +159,31 @@ describe('a worker that is killed', () => {
     await vi.waitFor(async () => expect((await ready()).status).toBe(200), AWHILE);
   }, 60_000);
 
+  test('together with all the others, again and again under load, loses nothing that was answered', {
+    timeout: 120_000,
+  }, async () => {
+    configure();
+    const server = await serving();
+    const promises = await Promises.of(server.url);
+    const traffic = load(server);
+    for (let kill = 1; kill <= 3; kill++) {
+      await traffic.reach(traffic.answers.length + 40);
+      const victims = workersOf(server);
+      expect(victims).toHaveLength(2);
+      for (const pid of victims) process.kill(pid, 'SIGKILL');
+      await vi.waitFor(async () => {
+        expect(await metric(server, 'mayfly_worker_exits_total{reason="ended"}')).toBe(2 * kill);
+        expect(await metric(server, AHEAD)).toBe(2);
+      }, AWHILE);
+    }
+    await traffic.reach(traffic.answers.length + 40);
+    await traffic.stop();
+    expect(statusesOf(traffic.answers)).toEqual([200]);
+    await keep(promises, traffic.answers);
+    expect(await promises.settle()).toBeGreaterThanOrEqual(promises.size);
+    expect((await server.stop()).code).toBe(0);
+  });
+
   test('does not outlive its sequencer, and what was answered is there after the next start', {
     timeout: 60_000,
   }, async () => {
@@ -168,6 +194,8 @@ describe('a worker that is killed', () => {
     const traffic = load(first);
     await traffic.reach(60);
     await first.stop('SIGKILL');
+    const late = await Promise.allSettled(Array.from({ length: 8 }, () => ask(first))); // nobody can promise any more
+    expect(late.filter((one) => one.status === 'fulfilled' && one.value.status === 200)).toEqual([]);
     await traffic.stop();
     await unreachable(first.url);
     await vi.waitFor(() => expect(workers.filter(isRunning)).toEqual([]), AWHILE);
@@ -176,6 +204,76 @@ describe('a worker that is killed', () => {
     configure({ workers: 1, port: Number(new URL(first.url).port) });
     await serving('--port', new URL(first.url).port);
     await promises.settle();
+  });
+});
+
+describe('a worker that hangs', () => {
+  test('is killed and replaced, and the others go on', { timeout: 120_000 }, async () => {
+    configure();
+    const server = await serving();
+    const promises = await Promises.of(server.url);
+    const traffic = load(server);
+    await traffic.reach(60);
+    const [victim = 0] = workersOf(server);
+    process.kill(victim, 'SIGSTOP');
+    await vi.waitFor(
+      async () => expect(await metric(server, 'mayfly_worker_exits_total{reason="hung"}')).toBe(1),
+      { timeout: 60_000, interval: 500 },
+    );
+    await vi.waitFor(async () => expect(await metric(server, AHEAD)).toBe(2), AWHILE);
+    expect(workersOf(server)).not.toContain(victim);
+    await traffic.reach(traffic.answers.length + 40);
+    await traffic.stop();
+    expect(traffic.broken.length).toBeGreaterThan(0); // which would have waited for ever
+    expect(statusesOf(traffic.answers)).toEqual([200]);
+    await keep(promises, traffic.answers);
+    await promises.settle();
+    expect(server.output.stderr).toMatch(
+      /"worker":\d,"msg":"an issuing process does not answer; it is killed"/,
+    );
+    expect((await server.stop()).code).toBe(0);
+  });
+
+  test('does not keep the instance from its end, and the log is whole', { timeout: 120_000 }, async () => {
+    configure();
+    const server = await serving();
+    const promises = await Promises.of(server.url);
+    const workers = workersOf(server);
+    const traffic = load(server);
+    await traffic.reach(60);
+    process.kill(workers[0] ?? 0, 'SIGSTOP');
+    const { code, signal } = await server.stop('SIGTERM');
+    await traffic.stop();
+    expect([code, signal]).toEqual([0, null]);
+    expect(workers.filter(isRunning)).toEqual([]);
+    expect(statusesOf(traffic.answers)).toEqual([200]);
+    await keep(promises, traffic.answers);
+    configure({ workers: 1 });
+    await serving('--port', new URL(server.url).port);
+    await promises.settle();
+  });
+
+  test('does not outlive its sequencer either: a second signal, or one that kills', {
+    timeout: 120_000,
+  }, async () => {
+    configure();
+    const first = await serving();
+    const [stopped = 0, other = 0] = workersOf(first);
+    process.kill(stopped, 'SIGSTOP');
+    first.child.kill('SIGTERM');
+    await vi.waitFor(() => expect(isRunning(other)).toBe(false), AWHILE);
+    const { code } = await first.stop('SIGTERM');
+    expect(code).toBe(1);
+    await vi.waitFor(() => expect(isRunning(stopped)).toBe(false), AWHILE);
+
+    const second = await serving();
+    const [another = 0] = workersOf(second);
+    process.kill(another, 'SIGSTOP');
+    const killed = once(second.child, 'exit'); // the one that is stopped holds its pipes
+    second.child.kill('SIGKILL');
+    await killed;
+    process.kill(another, 'SIGCONT');
+    await vi.waitFor(() => expect(isRunning(another)).toBe(false), AWHILE);
   });
 });
 

@@ -14,12 +14,21 @@ const names = new Map(Object.entries(ASK).map(([name, kind]) => [kind as number,
 
 writeFileSync(join(folder, 'pid'), String(process.pid));
 
-/** In the folder: `asked` has a line for each request; with `wait` there it does not begin yet, and with `fail` it ends instead. */
+/**
+ * In the folder: `asked` has a line for each request but those for a sign of life. With `wait` there it does not begin yet, with
+ * `fail` it ends instead, with `stop` it is stopped instead; with `spin` it never comes to an end of what it does next, and with
+ * `stay` it does not end when it should.
+ */
+const there = (name: string): boolean => existsSync(join(folder, name));
 const channel: Channel = new Channel(stream, async (kind) => {
+  while (there('spin'));
+  if (kind === ASK.pulse) return EMPTY;
   appendFileSync(join(folder, 'asked'), `${names.get(kind)}\n`);
+  if (kind === ASK.close && there('stay')) await new Promise(() => {});
   if (kind !== ASK.start) return kind === ASK.metrics ? encode('metrics', []) : encode('done', true);
-  while (existsSync(join(folder, 'wait'))) await new Promise((resolve) => setTimeout(resolve, 5));
-  if (existsSync(join(folder, 'fail'))) process.exit(1);
+  while (there('wait')) await new Promise((resolve) => setTimeout(resolve, 5));
+  if (there('fail')) process.exit(1);
+  if (there('stop')) process.kill(process.pid, 'SIGSTOP');
   return EMPTY;
 });
 void channel.closed.then(() => process.exit());

@@ -25,6 +25,7 @@ export const ASK = {
   metrics: 19,
   heard: 20,
   close: 21,
+  pulse: 22,
 } as const;
 
 /** What lies behind a number that is not written as bytes of its own. */

@@ -59,6 +59,8 @@ export function runWorker(command: WorkerCommand): void {
       case ASK.close:
         await (await running()).doors.close();
         return EMPTY;
+      case ASK.pulse:
+        return EMPTY;
       default:
         throw new Error(`request ${kind} is not known here`);
     }

@@ -1,9 +1,6 @@
 // Cluster workers: the processes that issue, as their sequencer starts, tells, replaces and ends them.
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { join, resolve } from 'node:path';
-import { Duplex } from 'node:stream';
 import { Counter, Gauge } from 'prom-client';
 import type { MemoryLimiter } from '../../admission/memory-limiter.ts';
 import type { Settings } from '../../config/settings.ts';
@@ -15,12 +12,10 @@ import type { Mayfly } from '../mayfly.ts';
 import { FROZEN_FILE } from '../settings/frozen-issuers.ts';
 import type { ReloadCause } from '../settings/reload.ts';
 import type { Logger } from '../system/logger.ts';
-import { Channel } from './channel.ts';
 import { type SequencerSide, sequencerAnswers } from './ports.ts';
-import { serveRelay } from './relay.ts';
 import { ClusterMetrics } from './summed-metrics.ts';
 import { ASK, decode, encode, type Start, type Texts } from './wire.ts';
-import { CHANNEL_FD, RELAY_FD } from './worker.ts';
+import { WorkerProcess } from './worker-process.ts';
 
 export interface ClusterWorkersOptions {
   /** Program and arguments of a worker, which calls `runWorker`. */
@@ -35,13 +30,8 @@ export interface ClusterWorkersOptions {
   readonly limiter: MemoryLimiter;
   readonly logger: Logger;
   readonly start: Omit<Start, 'number' | 'current'>;
-}
-
-interface Worker {
-  readonly number: number;
-  readonly child: ChildProcess;
-  readonly channel: Channel;
-  readonly since: number;
+  /** Milliseconds between two questions whether a worker still answers; 1 s unless given. */
+  readonly beat?: number;
 }
 
 /** Milliseconds before a worker that ended is replaced: the first, which doubles while they end young, and the longest. */
@@ -50,12 +40,12 @@ const LONGEST_PAUSE = 10_000;
 const YOUNG = 30_000;
 /** Milliseconds that a worker may take to tell its metrics; what it told before counts then. */
 const PATIENCE = 2_000;
-
-/**
- * Threads that verify tokens beside each worker's own. Where all cores are busy, more of them only interrupt each other; of two, libuv
- * lends name lookups no more than one, so that a slow name server holds up no token.
- */
-const UV_THREADPOOL_SIZE = '2';
+const BEAT = 1_000;
+/** Beats in a row that may bring no sign of life: of one that serves, and of one that is beginning, which reads much at once. */
+const SILENT = 10;
+const SILENT_AT_FIRST = 60;
+/** Milliseconds that issuances may take once all of their requests have arrived, or were cut off, when all ends. */
+const LAST_ANSWERS = 5_000;
 
 export class ClusterWorkers {
   readonly #options: ClusterWorkersOptions;
@@ -63,9 +53,9 @@ export class ClusterWorkers {
   readonly #metrics: ClusterMetrics;
   readonly #exits: Counter;
   /** All that have not ended. */
-  readonly #alive = new Set<Worker>();
+  readonly #alive = new Set<WorkerProcess>();
   /** Those that serve. */
-  readonly #serving = new Set<Worker>();
+  readonly #serving = new Set<WorkerProcess>();
   readonly #timers = new Set<NodeJS.Timeout>();
   /** How often each has ended young in a row. */
   readonly #deaths = new Map<number, number>();
@@ -73,7 +63,12 @@ export class ClusterWorkers {
   #current: Texts | undefined;
   /** How often the keys were read again; one that begins meanwhile may have read them before. */
   #rotations = 0;
+  #beating: NodeJS.Timeout | undefined;
   #closing = false;
+  /** One that hangs would not notice that this process has ended, and would keep the ports. */
+  readonly #abandon = (): void => {
+    for (const worker of this.#alive) worker.kill();
+  };
 
   constructor(options: ClusterWorkersOptions) {
     const { mayfly, limiter } = options;
@@ -99,36 +94,39 @@ export class ClusterWorkers {
     this.#exits = new Counter({
       registers,
       name: 'mayfly_worker_exits_total',
-      help: 'Issuing processes that ended unasked; each is replaced.',
+      help: 'Issuing processes that ended unasked, or hung and were killed; each is replaced.',
+      labelNames: ['reason'],
     });
+    for (const reason of ['ended', 'hung']) this.#exits.inc({ reason }, 0);
   }
 
   /** Resolves once all of them serve; rejects with the sentence of one that cannot. */
   async start(): Promise<void> {
-    const { count } = this.#options.start;
-    await Promise.all(Array.from({ length: count }, (_, i) => this.#launch(i + 1)));
+    const { start, beat = BEAT } = this.#options;
+    process.on('exit', this.#abandon);
+    this.#beating = setInterval(() => this.#beat(), beat);
+    await Promise.all(Array.from({ length: start.count }, (_, i) => this.#launch(i + 1)));
+  }
+
+  #beat(): void {
+    for (const worker of this.#alive) {
+      const allowed = this.#serving.has(worker) ? SILENT : SILENT_AT_FIRST;
+      if (!worker.beat(allowed)) continue;
+      const { number } = worker;
+      this.#options.logger.error({ worker: number }, 'an issuing process does not answer; it is killed');
+    }
   }
 
   async #launch(number: number): Promise<void> {
-    const [program, ...words] = this.#options.command;
-    const child = spawn(program, words, {
-      stdio: ['ignore', 'inherit', 'inherit', 'pipe', 'pipe'],
-      env: { UV_THREADPOOL_SIZE, ...process.env },
-    });
-    child.on('error', () => {}); // told below, where there are pipes at all
-    const worker: Worker = {
+    const { command, mayfly } = this.#options;
+    const worker: WorkerProcess = new WorkerProcess({
       number,
-      child,
-      since: performance.now(),
-      channel: new Channel(
-        streamOf(child, CHANNEL_FD),
-        sequencerAnswers(this.#side, (note) => this.#spread(worker, note)),
-      ),
-    };
-    serveRelay(streamOf(child, RELAY_FD), this.#options.mayfly.app.fetch);
+      command,
+      answer: sequencerAnswers(this.#side, (note) => this.#spread(worker, note)),
+      fetch: mayfly.app.fetch,
+    });
     this.#alive.add(worker);
-    child.once('error', (cause) => this.#ended(worker, cause.message)); // such as no memory for another process
-    child.once('exit', (code, signal) => this.#ended(worker, signal ?? code));
+    void worker.ended.then((how) => this.#ended(worker, how));
     try {
       let [told, rotated] = [this.#current, this.#rotations];
       const start = { ...this.#options.start, number, ...(told !== undefined && { current: told }) };
@@ -143,12 +141,12 @@ export class ClusterWorkers {
       if (!this.#alive.has(worker)) throw new Error('the worker has ended');
       this.#serving.add(worker);
     } catch (error) {
-      end(worker);
+      worker.kill();
       throw error;
     }
   }
 
-  #ended(worker: Worker, how: unknown): void {
+  #ended(worker: WorkerProcess, how: unknown): void {
     const { logger } = this.#options;
     const { number, since } = worker;
     if (!this.#alive.delete(worker)) return;
@@ -156,7 +154,7 @@ export class ClusterWorkers {
     worker.channel.end();
     this.#metrics.ended(number);
     if (this.#closing || !served) return; // whoever launches it hears that it did not begin
-    this.#exits.inc();
+    this.#exits.inc({ reason: worker.hung ? 'hung' : 'ended' });
     const lived = performance.now() - since;
     const deaths = lived > YOUNG ? 0 : (this.#deaths.get(number) ?? 0) + 1;
     logger.error(
@@ -194,7 +192,7 @@ export class ClusterWorkers {
   }
 
   /** What a client got wrong at one counts at all. */
-  #spread(from: Worker, note: FailureNote): void {
+  #spread(from: WorkerProcess, note: FailureNote): void {
     const payload = encode('failure', note);
     for (const worker of this.#serving)
       if (worker !== from) worker.channel.request(ASK.heard, payload).catch(() => undefined);
@@ -217,11 +215,11 @@ export class ClusterWorkers {
   }
 
   /** One that cannot do what this process could is not left with the old configuration. */
-  async #follow(worker: Worker, texts: Texts, cause: ReloadCause): Promise<void> {
+  async #follow(worker: WorkerProcess, texts: Texts, cause: ReloadCause): Promise<void> {
     const payload = encode('reload', { texts, cause });
     const done = await worker.channel.request(ASK.reload, payload).then(isDone, () => false);
     if (done) return;
-    end(worker);
+    worker.kill();
     throw new Error('the worker could not take up the configuration');
   }
 
@@ -230,11 +228,11 @@ export class ClusterWorkers {
     this.#rotations += 1;
     for (const worker of this.#serving)
       void this.#takesKeys(worker, cause).then((done) => {
-        if (!done) end(worker); // it begins anew with them
+        if (!done) worker.kill(); // it begins anew with them
       });
   }
 
-  async #takesKeys({ channel }: Worker, cause: RotationCause): Promise<boolean> {
+  async #takesKeys({ channel }: WorkerProcess, cause: RotationCause): Promise<boolean> {
     return channel.request(ASK.rotate, encode('rotate', { cause })).then(isDone, () => false);
   }
 
@@ -249,7 +247,7 @@ export class ClusterWorkers {
     return this.#metrics.text();
   }
 
-  async #hear({ number, channel }: Worker): Promise<void> {
+  async #hear({ number, channel }: WorkerProcess): Promise<void> {
     const late = Promise.withResolvers<undefined>();
     const timer = setTimeout(() => late.resolve(undefined), PATIENCE);
     const told = channel.request(ASK.metrics).catch(() => undefined);
@@ -258,22 +256,37 @@ export class ClusterWorkers {
     if (payload !== undefined) this.#metrics.heard(number, decode('metrics', payload));
   }
 
-  /** Resolves when all have answered what they had accepted, and have ended. */
+  /**
+   * Resolves when all have answered what they had accepted, and have ended; one that takes longer than its clients may is
+   * killed.
+   */
   async close(): Promise<void> {
     this.#closing = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    await Promise.all(
-      [...this.#alive].map(async (worker) => {
-        const { child, channel } = worker;
-        const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
-        if (this.#serving.has(worker)) {
-          await this.#hear(worker); // its counts are asked for once more
-          await channel.request(ASK.close).catch(() => undefined);
-          channel.end();
-        } else end(worker);
-        await exited;
-      }),
-    );
+    const { requestTimeoutMs, headerTimeoutMs } = this.#options.settings.pressure;
+    const late = setTimeout(() => this.#killLate(), requestTimeoutMs + headerTimeoutMs + LAST_ANSWERS);
+    await Promise.all([...this.#alive].map((worker) => this.#finish(worker)));
+    clearTimeout(late);
+    clearInterval(this.#beating);
+    process.off('exit', this.#abandon);
+  }
+
+  async #finish(worker: WorkerProcess): Promise<void> {
+    const { channel, ended } = worker;
+    if (this.#serving.has(worker)) {
+      await this.#hear(worker); // its counts are asked for once more
+      await channel.request(ASK.close).catch(() => undefined);
+      channel.end();
+    } else worker.kill();
+    await ended;
+  }
+
+  #killLate(): void {
+    for (const worker of this.#alive) {
+      const { number } = worker;
+      this.#options.logger.error({ worker: number }, 'an issuing process does not end; it is killed');
+      worker.kill();
+    }
   }
 }
 
@@ -285,15 +298,4 @@ const SHARED = new Set<string>(['draining', 'log']);
 
 function isDone(payload: Uint8Array): boolean {
   return decode('done', payload);
-}
-
-function streamOf(child: ChildProcess, descriptor: number): Duplex {
-  const stream = child.stdio[descriptor];
-  if (stream instanceof Duplex) return stream;
-  throw new Error('an issuing process cannot be started');
-}
-
-function end({ child, channel }: Worker): void {
-  channel.end();
-  child.kill('SIGKILL');
 }

@@ -38,7 +38,16 @@ const asked = (): string[] =>
   existsSync(join(folder, 'asked')) ? readFileSync(join(folder, 'asked'), 'utf8').trimEnd().split('\n') : [];
 const starts = (): number => asked().filter((one) => one === 'start').length;
 
-function open(program = process.execPath): ClusterWorkers {
+const processOf = (): number => Number(readFileSync(join(folder, 'pid'), 'utf8'));
+
+interface Opening {
+  readonly program?: string;
+  readonly beat?: number;
+  /** Further keys of the configuration. */
+  readonly settings?: object;
+}
+
+function open({ program = process.execPath, beat, settings: further }: Opening = {}): ClusterWorkers {
   const logger = pino(
     {},
     {
@@ -47,7 +56,10 @@ function open(program = process.execPath): ClusterWorkers {
       },
     },
   );
-  const { settings } = parseSettings(stringify({ log: 'none' }), { fileName: 'the test', kinds: KINDS });
+  const { settings } = parseSettings(stringify({ log: 'none', ...further }), {
+    fileName: 'the test',
+    kinds: KINDS,
+  });
   workers = new ClusterWorkers({
     command: [program, PROGRAM, folder],
     settings,
@@ -60,6 +72,7 @@ function open(program = process.execPath): ClusterWorkers {
     limiter: new MemoryLimiter(),
     logger,
     start: { count: 1, flags: {}, texts: [], port: 1, grpcPort: 1, publicUrl: 'http://ca.example.org' },
+    ...(beat !== undefined && { beat }),
   });
   return workers;
 }
@@ -87,17 +100,70 @@ describe('a worker that cannot be started again', () => {
     const cluster = open();
     await cluster.start();
     mark('fail');
-    process.kill(Number(readFileSync(join(folder, 'pid'), 'utf8')), 'SIGKILL');
+    process.kill(processOf(), 'SIGKILL');
     await vi.waitFor(() => expect(starts()).toBeGreaterThan(2), AWHILE);
     expect(log).toContain('it is tried again');
     rmSync(join(folder, 'fail'));
     await vi.waitFor(async () => expect(await cluster.metrics()).toMatch(/^mayfly_workers 1$/m), AWHILE);
-    expect(await cluster.metrics()).toMatch(/^mayfly_worker_exits_total 1$/m);
+    expect(await cluster.metrics()).toMatch(/^mayfly_worker_exits_total{reason="ended"} 1$/m);
   });
 });
 
+describe('a worker that answers no more', () => {
+  const hung = /^mayfly_worker_exits_total{reason="hung"} 1$/m;
+  const cases: readonly [string, () => void, () => void][] = [
+    ['is stopped', () => process.kill(processOf(), 'SIGSTOP'), () => {}],
+    ['is in a loop without an end', () => mark('spin'), () => rmSync(join(folder, 'spin'))],
+  ];
+  test.each(cases)('as it %s, is killed and replaced', async (_, hang, mend) => {
+    const cluster = open({ beat: 200 });
+    await cluster.start();
+    const first = processOf();
+    hang();
+    await vi.waitFor(() => expect(log).toContain('does not answer; it is killed'), AWHILE);
+    mend();
+    await vi.waitFor(async () => expect(await cluster.metrics()).toMatch(hung), AWHILE);
+    await vi.waitFor(async () => expect(await cluster.metrics()).toMatch(/^mayfly_workers 1$/m), AWHILE);
+    expect(processOf()).not.toBe(first);
+    expect(log).toMatch(/"how":"SIGKILL".*it is replaced/);
+  });
+
+  test('while it begins, is killed too, and the start fails', async () => {
+    mark('stop');
+    await expect(open({ beat: 30 }).start()).rejects.toThrow('ended');
+    expect(log).toContain('does not answer; it is killed');
+  });
+
+  test('is no reason to wait for it at the end', async () => {
+    const cluster = open({ beat: 200 });
+    await cluster.start();
+    process.kill(processOf(), 'SIGSTOP');
+    await cluster.close();
+    expect(log).toContain('does not answer; it is killed');
+    expect(log).not.toContain('it is replaced');
+  });
+
+  test('is not one that was not asked, as the sequencer itself stood still', async () => {
+    const cluster = open({ beat: 200 });
+    await cluster.start();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4_000);
+    const before = await cluster.metrics();
+    expect(before).toMatch(/^mayfly_workers 1$/m);
+    expect(before).not.toMatch(hung);
+    expect(log).toBe('');
+  });
+});
+
+test('a worker that answers but does not end is killed once its clients have had their time', async () => {
+  const cluster = open({ settings: { pressure: { 'header-timeout': '1s', 'request-timeout': '1s' } } });
+  await cluster.start();
+  mark('stay');
+  await cluster.close();
+  expect(log).toContain('does not end; it is killed');
+});
+
 test('a program that is not there is a sentence at the start', async () => {
-  await expect(open('/nonexistent').start()).rejects.toThrow('ended');
+  await expect(open({ program: '/nonexistent' }).start()).rejects.toThrow('ended');
 });
 
 describe('a system whose processes cannot share a port', () => {
