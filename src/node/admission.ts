@@ -38,6 +38,8 @@ export type FailureNote = { readonly now: Instant } & (
 export interface SharedAdmission {
   /** Instead of one in this process's memory. */
   readonly limiter: Limiter;
+  /** Whether this process only keeps what others ask it for: it admits nobody, and leaves Redis to those that do. */
+  readonly admitsNobody?: boolean;
   /** Told of failures that were counted here. */
   readonly tell?: (note: FailureNote) => void;
 }
@@ -119,7 +121,7 @@ function openStore(
   { limits: { backend, redis, onBackendError }, workers }: Pick<Settings, 'limits' | 'workers'>,
   { logger, registry, shared }: AdmissionSurroundings,
 ): Store {
-  if (backend === 'memory' || redis === undefined)
+  if (backend === 'memory' || redis === undefined || shared?.admitsNobody === true)
     return { limiter: shared?.limiter ?? new MemoryLimiter(), ready: async () => {}, close: () => {} };
   const gauge = backendGauge(registry);
   gauge.told('available');

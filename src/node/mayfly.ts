@@ -140,7 +140,8 @@ export async function openMayfly(
   opened.defer(async () => builtin?.close());
   const oversight = await openOversight(settings, { logger, metrics });
   opened.defer(() => oversight.close());
-  const shared = sequencer?.admission ?? (options.limiter && { limiter: options.limiter });
+  const shared =
+    sequencer?.admission ?? (options.limiter && { limiter: options.limiter, admitsNobody: true });
   const admission = await openAdmission(settings, { logger, registry, shared });
   opened.defer(() => admission.close());
   const capacity = openCapacity(settings, logger, registry, (problem) =>

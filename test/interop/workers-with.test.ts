@@ -21,8 +21,8 @@ import { chainIn, GrpcClient, messageOf } from '../fakes/grpc-client.ts';
 import { entryOf } from '../fakes/instance.ts';
 import { type FakeIssuer, startIssuer } from '../fakes/issuer.ts';
 import { startCollector } from '../fakes/otlp.ts';
-import { type RunningServer, run, serve } from '../fakes/process.ts';
-import { startRedis } from '../fakes/redis.ts';
+import { FREE_PORTS, type RunningServer, run, serve } from '../fakes/process.ts';
+import { type RedisServer, startRedis } from '../fakes/redis.ts';
 import { buildVersitygw, startS3 } from '../fakes/s3.ts';
 import { overHttp1 } from '../fakes/secure-client.ts';
 import { issuedBy, orderMessage, request } from '../fakes/signing-client.ts';
@@ -243,7 +243,24 @@ describeWith('go', 'a log in a bucket', () => {
   });
 });
 
+/** By the name that Mayfly gives its connections. */
+async function connectionsTo({ admin }: RedisServer): Promise<number> {
+  const clients = String(await admin.call('CLIENT', 'LIST'));
+  return clients.split('\n').filter((line) => / name=mayfly /.test(line)).length;
+}
+
 describeWith('redis', 'limits in Redis', () => {
+  test('at an address that cannot be used are a sentence at the start', async () => {
+    const issuers = [entryOf({ issuer: people, type: 'email' })];
+    const limits = { backend: 'redis', 'redis-url': 'redis://127.0.0.1:6379/not-a-number' };
+    put('mayfly.yaml', stringify({ workers: 2, 'rate-limits': limits, issuers }));
+    const { code, stderr } = await run(['serve', ...FREE_PORTS, ...where()]);
+    expect([code, stderr]).toEqual([
+      1,
+      expect.stringMatching(/^mayfly: rate-limits.redis-url cannot be used/m),
+    ]);
+  });
+
   test('hold over all processes, and over the end of one', async () => {
     const redis = await startRedis();
     stack.defer(() => redis.stop());
@@ -260,12 +277,19 @@ describeWith('redis', 'limits in Redis', () => {
     const count = (status: number): number => answers.filter((one) => one.status === status).length;
     expect([count(200), count(429)]).toEqual([25, 35]);
     expect(await metric(server, 'mayfly_ratelimit_backend_up')).toBe(1);
+    expect(await connectionsTo(redis)).toBe(2); // one of each worker; the sequencer admits nobody
     for (const pid of workersOf(server)) process.kill(pid, 'SIGKILL');
     await vi.waitFor(async () => expect(await metric(server, 'mayfly_workers')).toBe(2), AWHILE);
     await vi.waitFor(async () => expect(statusesOf(await askOften(server, 8))).toEqual([429]), AWHILE);
     await redis.kill();
     expect(statusesOf(await askOften(server, 8))).toEqual([503]);
     expect(await metric(server, 'mayfly_ratelimit_backend_up')).toBe(0);
+    const lost = /Redis does not answer/g;
+    await vi.waitFor(async () => {
+      expect(statusesOf(await askOften(server, 8))).toEqual([503]); // each process notices when it is asked
+      expect(server.output.stderr.match(lost)).toHaveLength(2);
+    }, AWHILE);
+    expect((await send(new URL(server.metricsUrl).origin, '/readyz')).status).toBe(200);
     await redis.restart();
     await vi.waitFor(async () => expect(statusesOf(await askOften(server, 8))).toEqual([200]), AWHILE);
     expect(await metric(server, 'mayfly_ratelimit_backend_up')).toBe(1);
