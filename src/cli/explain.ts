@@ -1,48 +1,41 @@
 // explain: what an instance with this configuration would make of a token, offline.
 
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { printable } from '../certificate/plain-words.ts';
 import { systemClock } from '../clock.ts';
 import { type Explanation, explain } from '../explanation.ts';
 import { trustOf } from '../trust-in-force.ts';
+import { addGivenToken, type GivenToken, givenToken } from './given-token.ts';
 import { loadSettings } from './options.ts';
 import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
 
-interface ExplainFlags extends JsonFlag {
+interface ExplainFlags extends JsonFlag, GivenToken {
   config?: string;
-  tokenFile: string;
 }
 
 export function explainCommand(): Command {
-  const command = new Command('explain')
+  const described = new Command('explain')
     .description('tell which issuer a token belongs to, and whether and why it would be refused')
-    .option('--config <file>', 'the configuration (default: ./mayfly.yaml, else the shipped one)')
-    .requiredOption(
-      '--token-file <file>',
-      'file with the token, or - for standard input; its last part, the signature, may be cut off',
-    );
+    .option('--config <file>', 'the configuration (default: ./mayfly.yaml, else the shipped one)');
+  const command = addGivenToken(
+    described,
+    'the token, of which the last part, the signature, may be cut off',
+  );
   return addOutcome(command, 'would be accepted', 'would be refused').action((flags: ExplainFlags) =>
     tell(flags, () => explainToken(flags)),
   );
 }
 
-function explainToken({ config, tokenFile }: ExplainFlags): Outcome {
+function explainToken({ config, ...flags }: ExplainFlags): Outcome {
+  const token = givenToken(flags);
+  if (token === undefined) throw new Error('which token? Give it, or a file that holds it, with --token');
   const { settings } = loadSettings(config === undefined ? {} : { config });
-  const explanation = explain(readToken(tokenFile), trustOf(settings), systemClock.now());
+  const explanation = explain(token, trustOf(settings), systemClock.now());
   return {
     lines: linesOf(explanation),
     object: explanation,
     ...(!explanation.accepted && { exitCode: EXIT_FOUND_WRONG }),
   };
-}
-
-function readToken(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (cause) {
-    throw new Error(`the token file ${file} cannot be read`, { cause });
-  }
 }
 
 const WIDTH = 10;

@@ -18,22 +18,19 @@ import { IssuerFault } from '../token/issuer-fault.ts';
 import { IssuerKeys } from '../token/issuer-keys.ts';
 import { parseToken, type UnverifiedToken } from '../token/unverified-token.ts';
 import { authenticate } from '../token/verified-token.ts';
+import { addGivenToken, type GivenToken, givenToken } from './given-token.ts';
 import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, patiently, tell } from './outcome.ts';
 
-interface CheckFlags extends JsonFlag {
-  token?: string;
+interface CheckFlags extends JsonFlag, GivenToken {
   caCert?: string;
   type?: string;
 }
 
 export function checkCommand(): Command {
-  const command = new Command('check')
+  const described = new Command('check')
     .description('fetch what an OpenID issuer publishes, verify a token of it, and print the entry to add')
-    .argument('<url>', 'the iss of its tokens, exactly')
-    .option(
-      '--token <token>',
-      'a token to verify: a file that holds one, - for standard input, or the token itself',
-    )
+    .argument('<url>', 'the iss of its tokens, exactly');
+  const command = addGivenToken(described, 'a token to verify')
     .option('--ca-cert <file>', "PEM certificates for the issuer's TLS server, beside the system's")
     .option('--type <type>', 'how claims become an identity (default: what the URL or the token suggest)');
   return addOutcome(
@@ -47,7 +44,7 @@ async function check(url: string, flags: CheckFlags): Promise<Outcome> {
   if (!URL.canParse(url)) throw new Error(`${url} is no URL; it takes the iss of the tokens, exactly`);
   const { caCert: caFile } = flags;
   const caCert = caFile === undefined ? undefined : readText(caFile);
-  const token = flags.token === undefined ? undefined : tokenIn(flags.token);
+  const token = givenToken(flags);
   const unverified = token === undefined ? undefined : parsed(token);
   const issuer: Issuer = { name: url, url, wildcard: false, audiences: [], ...(caCert && { caCert }) };
   const fetcher = new NodeFetcher();
@@ -242,16 +239,11 @@ const ADVICE: Partial<Record<IssuerFault['code'], string>> = {
   status_not_ok: 'Where it has no discovery document, an entry can name its keys: jwks-uri, or jwks.',
 };
 
-function tokenIn(given: string): string {
-  if (given === '-') return readText(0, 'standard input').trim();
-  return given.split('.').length === 3 && given.length > 100 ? given : readText(given).trim();
-}
-
-function readText(file: string | number, name = String(file)): string {
+function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    throw new Error(`${name} cannot be read`, { cause });
+    throw new Error(`${file} cannot be read`, { cause });
   }
 }
 

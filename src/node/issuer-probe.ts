@@ -35,7 +35,7 @@ export interface IssuerProbe {
 export async function probeIssuer(issuer: Issuer, fetcher: Fetcher): Promise<IssuerProbe> {
   const found = await discover(issuer, fetcher);
   const document = await fetchJson(found.jwks, 'key set', issuer, fetcher);
-  const keys = keysIn(document);
+  const keys = await keysIn(document);
   if (keys === undefined) throw new IssuerFault('document_malformed', 'key set', 'not a JWK set');
   return {
     discoveryUrl: discoveryTarget(issuer, issuer.url).url.href,
@@ -78,10 +78,10 @@ async function fetchJson(
 }
 
 /** Those that Mayfly leaves out as well, so that it shows why a token does not verify. */
-function keysIn(document: unknown): readonly PublishedKey[] | undefined {
+async function keysIn(document: unknown): Promise<readonly PublishedKey[] | undefined> {
   if (JwkSet.parse(document) === undefined) return undefined;
   const { keys } = document as { readonly keys: readonly unknown[] }; // what parse has looked at
-  return keys.map((key) => {
+  const described = keys.map(async (key) => {
     const own = (name: string): string | undefined => {
       const value: unknown = typeof key === 'object' && key !== null ? Reflect.get(key, name) : undefined;
       return typeof value === 'string' ? value : undefined;
@@ -92,9 +92,17 @@ function keysIn(document: unknown): readonly PublishedKey[] | undefined {
       kid: own('kid'),
       kind: [own('kty') ?? 'unknown', size].filter((part) => part !== undefined).join(' '),
       alg: own('alg'),
-      usable: (JwkSet.parse({ keys: [key] })?.size ?? 0) > 0,
+      usable: await isUsable(key),
     };
   });
+  return Promise.all(described);
+}
+
+/** Whether it is one of a set's keys here, and the runtime takes it, long enough and on its curve. */
+async function isUsable(key: unknown): Promise<boolean> {
+  const alone = JwkSet.parse({ keys: [key] });
+  const found = await Promise.all(alone?.algorithms.map((alg) => alone.find(alg, undefined)) ?? []);
+  return found.some((fit) => fit.length > 0);
 }
 
 /** By the Date of an answer (RFC 9110 section 6.6.1). */

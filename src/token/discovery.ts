@@ -33,7 +33,11 @@ export function readDiscovery(document: unknown, issuer: Issuer, iss: string): D
   const own = (name: string) =>
     Object.hasOwn(document, name) ? (document as Record<string, unknown>)[name] : undefined;
   if (own('issuer') !== iss)
-    throw new IssuerFault('issuer_differs', 'discovery document', `issuer is not ${issuer.url}`);
+    throw new IssuerFault(
+      'issuer_differs',
+      'discovery document',
+      `issuer is ${told(own('issuer'))} and not ${issuer.url}`,
+    );
   const jwksUri = own('jwks_uri');
   if (typeof jwksUri !== 'string')
     throw new IssuerFault('document_malformed', 'discovery document', 'no jwks_uri');
@@ -41,6 +45,11 @@ export function readDiscovery(document: unknown, issuer: Issuer, iss: string): D
     jwks: jwksTarget(jwksUri, issuer, discoveryTarget(issuer, iss)),
     algorithms: announcedAlgorithms(own('id_token_signing_alg_values_supported')),
   };
+}
+
+/** What a document says, for the operator's eyes. */
+function told(value: unknown): string {
+  return (JSON.stringify(value) ?? 'not given').slice(0, 200);
 }
 
 /** The key set that the operator named himself: anywhere, as he says. */

@@ -141,5 +141,10 @@ describe('mayfly explain', () => {
     const script = await run(['explain', '--config', config, '--token-file', file, '--json']);
     expect(JSON.parse(script.stdout)).toMatchObject({ accepted: true, issuer: { name: 'forge' } });
     expect(script.code).toBe(0);
+    const token = await forge.sign(good);
+    const pasted = await run(['explain', '--config', config, '--token', `Bearer ${token}`]);
+    expect([pasted.code, pasted.stdout]).toEqual([0, expect.stringContaining('Would be accepted')]);
+    const none = await run(['explain', '--config', config]);
+    expect([none.code, none.stderr]).toEqual([2, expect.stringContaining('--token')]);
   });
 });

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { X509Certificate } from 'node:crypto';
+import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -139,6 +139,7 @@ describe('issuer', () => {
     ],
     ['of another issuer', () => people.sign({ iss: 'https://other.example.com' }), /its iss is another/],
     ['no token', async () => 'hello', /TOKEN_MALFORMED/],
+    ['cut off', async () => (await people.sign()).replace(/\.[^.]*$/, ''), /TOKEN_MALFORMED/],
   ])('check --token: %s', async (name, make, words) => {
     const { code, stdout } = await run([
       'issuer',
@@ -150,6 +151,27 @@ describe('issuer', () => {
     expect([code, stdout]).toEqual([1, expect.stringMatching(words)]);
   });
 
+  test('check --token: as it was pasted, and never said again where it cannot be used', async () => {
+    const token = await people.sign();
+    const wrapped = ` "${token.slice(0, 80)}\n${token.slice(80)}"\n`;
+    for (const pasted of [token, `Bearer ${token}`, `Authorization: Bearer ${token}`, wrapped]) {
+      const { code, stdout } = await run(['issuer', 'check', people.url, '--token', pasted]);
+      expect([code, stdout]).toEqual([0, expect.stringContaining('The token is good')]);
+    }
+    const half = token.slice(0, token.lastIndexOf('.'));
+    const cut = await run(['issuer', 'check', people.url, '--token', half]);
+    expect([cut.code, cut.stdout]).toEqual([1, expect.stringContaining('TOKEN_MALFORMED')]);
+    expect(cut.stdout + cut.stderr).not.toContain(half);
+  });
+
+  test('check: a key that jose would refuse counts for nothing', async () => {
+    const weak = await people.sibling('/weak');
+    const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+    weak.published = [{ ...publicKey.export({ format: 'jwk' }), kid: 'weak' }];
+    const { code, stdout } = await run(['issuer', 'check', weak.url]);
+    expect([code, stdout]).toEqual([1, expect.stringMatching(/weak {2}RSA 1024 {2}not used here/)]);
+  });
+
   test('check: what is wrong with an issuer, in a sentence', async () => {
     const liar = await people.sibling('/liar');
     liar.document = { issuer: people.url };
@@ -157,7 +179,7 @@ describe('issuer', () => {
     broken.discovery = { status: 500 };
     expect(await run(['issuer', 'check', liar.url])).toMatchObject({
       code: 1,
-      stdout: expect.stringMatching(/issuer is not/),
+      stdout: expect.stringContaining(`issuer is "${people.url}" and not ${liar.url}`),
     });
     expect(await run(['issuer', 'check', broken.url])).toMatchObject({
       code: 1,
