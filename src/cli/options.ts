@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { PemFile, TlsSettings } from '../config/listener-settings.ts';
+import { SettingsError } from '../config/mistake.ts';
 import { parseSettings, type ReadSettings, type Settings } from '../config/settings.ts';
 import { LOG_LEVELS } from '../config/signal-schema.ts';
 import { bearersIn, type Role, type TransparencySettings } from '../config/transparency-settings.ts';
@@ -128,12 +129,18 @@ export function frozenIn(
   return text === undefined ? undefined : new Set(parseFrozen(text, file).map(({ issuer }) => issuer));
 }
 
+const EMPTY = 'is empty; a configuration that trusts no issuer says so: issuers: []';
+
 function readConfiguration(file: string, name: string, files: ReadFiles): string {
+  let text: string;
   try {
-    return files.read(file);
+    text = files.read(file);
   } catch (cause) {
     throw new Error(`the configuration file ${name} cannot be read`, { cause });
   }
+  // What a full disk or half a write leaves: it must not take every issuer away from an instance that serves.
+  if (text.trim() === '') throw new SettingsError([{ path: '', message: EMPTY, severity: 'error' }], name);
+  return text;
 }
 
 function withFlags(settings: Settings, flags: ServeFlags, files: ReadFiles): Settings {

@@ -61,11 +61,14 @@ export class Reload {
       const settings =
         load.frozen === undefined ? loaded.settings : withFrozen(loaded.settings, load.frozen());
       apply(settings);
+      const before = this.#current;
       this.#current = settings;
       for (const { path, line, message } of warnings) logger.warn({ path, line }, message);
       const restart = restartNeeded(running, settings, live);
       const facts = { cause, issuers: settings.issuers.length, frozen: [...(settings.frozen ?? [])] };
       logger.info(facts, 'configuration read again and in force');
+      if (settings.issuers.length === 0 && before.issuers.length > 0)
+        logger.warn('the configuration trusts no issuer any more: every token is refused');
       if (restart.length > 0)
         logger.warn({ settings: restart }, 'changed in the configuration, and not in force before a restart');
       this.#succeed();

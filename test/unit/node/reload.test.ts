@@ -242,6 +242,23 @@ describe('mayfly serve', () => {
     }
   });
 
+  test('an empty file, as a full disk leaves it, takes no issuer away', async () => {
+    const config = join(folder, 'mayfly.yaml');
+    writeFileSync(config, textOf(first));
+    server = await serve(['--ephemeral', '--config', config]);
+    writeFileSync(config, '\n');
+    await server.saying(/is empty.*the one before stays in force/);
+    expect(await statusOf(first)).toBe('issued');
+    writeFileSync(config, 'log: none\nissuers: []\n');
+    await server.saying(/trusts no issuer any more/);
+    expect(await statusOf(first)).toBe('ISSUER_UNKNOWN');
+    writeFileSync(config, '');
+    expect(await run(['config', 'check', config])).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('is empty'),
+    });
+  });
+
   test('sees the files that the configuration names', async () => {
     const keys = join(folder, 'keys.json');
     const away = await first.sibling('/away', { claims });
