@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { type Authority, openAuthority } from '../../certificate/authority.ts';
+import { AuthorityError } from '../../certificate/authority-error.ts';
 import type { CaName } from '../../certificate/ca-certificate.ts';
 import { readCaCertificate } from '../../certificate/ca-reader.ts';
 import { createCaRequest, readCaRequest } from '../../certificate/ca-request.ts';
@@ -193,7 +194,10 @@ export async function importCa(options: ImportOptions): Promise<Imported> {
   if (ca === undefined && !hasCa(folder.path)) {
     const [issuing, ...above] = chain;
     if (issuing === undefined || above.length === 0)
-      throw new Error('the chain ends with the intermediate: it has to go on up to the root');
+      throw new AuthorityError(
+        'link_broken',
+        'the chain ends with the intermediate: it has to go on up to the root',
+      );
     const key = await read(join(pending, 'intermediate.key'));
     // Before the CA: once that is there, nobody asks for a timestamp authority whose root is away.
     await providePart(folder, 'timestamp', timestamp);
