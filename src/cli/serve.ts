@@ -69,7 +69,12 @@ async function serve(flags: ServeFlags): Promise<void> {
     logger,
   });
   logger.info({ url: service.url, ...facts, metrics: service.metricsUrl }, 'ready');
-  closeOnSignal(service, settings.drainDelayMs, async () => stop());
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.once(signal, () => logger.info({ signal, drainDelayMs: settings.drainDelayMs }, 'stopping'));
+  closeOnSignal(service, settings.drainDelayMs, async () => {
+    stop();
+    logger.info('stopped: what was accepted is answered, and the log published');
+  });
 }
 
 /** The instance in its role, and what the line that says it is ready tells beside its URL. */

@@ -17,7 +17,7 @@ export interface LogAppDoor {
   readonly routes: readonly Hono[];
   /** Public URL of that path, with a trailing slash. */
   readonly prefix: string;
-  readiness(): readonly Unreadiness[];
+  readiness(): Promise<readonly Unreadiness[]>;
   readonly errors: ErrorDetail;
   /** As Door.callerOf. */
   callerOf?(request: Request, environment: unknown): Caller;
@@ -32,7 +32,7 @@ export function createLogApp(door: LogAppDoor): Hono {
   app.use(observe(door));
   app.use(cors);
   app.get('/healthz', servingResponse);
-  app.get('/readyz', () => readinessResponse(door.readiness()));
+  app.get('/readyz', async () => readinessResponse(await door.readiness()));
   app.get('/.well-known/mayfly/log.json', (c) => c.json(describeLog(door.identity, door.prefix)));
   const url = door.prefix.slice(0, -door.path.length - 1);
   app.route('/', openApiRoutes({ url, parts: ['log', 'submission'] }));

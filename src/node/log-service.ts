@@ -27,6 +27,7 @@ import type { MayflyOptions } from './mayfly.ts';
 import { reachable, schemeOf, urlOf } from './service.ts';
 import { type LoadSettings, Reload, type ReloadCause } from './settings/reload.ts';
 import { createRegistry } from './signals/metrics.ts';
+import { toldReadiness } from './signals/readiness-log.ts';
 import { requestLogOf } from './signals/request-log.ts';
 import { sha256 } from './system/native-digest.ts';
 import { nativeRandom as random } from './system/native-random.ts';
@@ -95,10 +96,11 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
   const prefix = `${publicUrl}${LOG_PATH}/`;
   const { errors } = settings;
   const onBug = (cause: unknown): void => logger.error({ err: cause }, 'answered with 500');
-  const readiness = (): Unreadiness[] => [
+  const readiness = async (): Promise<Unreadiness[]> => [
     ...(draining ? [{ component: 'draining', reason: 'the server is shutting down' } as const] : []),
     ...(log.ready ? [] : [{ component: 'log', reason: 'the log cannot be written' } as const]),
   ];
+  const told = toldReadiness(readiness, logger);
   const app = createLogApp({
     identity: log.reader.identity,
     path: LOG_PATH,
@@ -117,7 +119,7 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
       }),
       logRoutes({ reader: log.reader, prefix: () => prefix, roots: () => intake.authorities, errors, onBug }),
     ],
-    readiness,
+    readiness: told,
     errors,
     callerOf: callerReader(settings).ofRequest,
     onAnswer(answer) {
@@ -142,7 +144,7 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
   const metricsServer = await listenForMetrics(
     {
       metrics: { contentType: registry.contentType, text: () => registry.metrics() },
-      readiness: async () => readiness(),
+      readiness: told,
     },
     settings,
   );

@@ -38,6 +38,7 @@ import { issuerMetrics } from './signals/issuer-metrics.ts';
 import { createMetrics, type Metrics } from './signals/metrics.ts';
 import { openTracing } from './signals/open-tracing.ts';
 import { openOversight } from './signals/oversight.ts';
+import { toldReadiness } from './signals/readiness-log.ts';
 import { idsIn, requestLogOf } from './signals/request-log.ts';
 import { tracedAnswer, tracedCall } from './signals/tracing.ts';
 import { NodeFetcher } from './system/fetcher.ts';
@@ -228,17 +229,19 @@ export async function openMayfly(
     logger.error({ ...idsIn(caller), err: cause }, 'answered with 500');
   const signer = asOne(() => signerReadiness(inUse.authority)); // a crowd of probes costs one signature
   let draining = false;
+  const readiness = async (): Promise<readonly Unreadiness[]> => [
+    ...(draining ? [{ component: 'draining', reason: 'the server is shutting down' } as const] : []),
+    ...logReadiness(builtin),
+    ...authorityReadiness(inUse.authority, clock.now()),
+    ...(await signer()),
+    ...((await sequencer?.readiness()) ?? []),
+  ];
   const door: Door = {
     line: () => inForce.line,
     listings: () => inForce.listings,
     chains: () => pemOf([...rotation.instance.trusted.authorities, ...inForce.also.authorities]),
-    readiness: async () => [
-      ...(draining ? [{ component: 'draining', reason: 'the server is shutting down' } as const] : []),
-      ...logReadiness(builtin),
-      ...authorityReadiness(inUse.authority, clock.now()),
-      ...(await signer()),
-      ...((await sequencer?.readiness()) ?? []),
-    ],
+    // What a worker would say is said by the sequencer.
+    readiness: sequencer === undefined ? toldReadiness(readiness, logger) : readiness,
     callerOf: callers.ofRequest,
     clock,
     get errors() {

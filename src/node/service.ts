@@ -37,6 +37,7 @@ export async function startService(options: MayflyOptions): Promise<Service> {
   const { mayfly } = doors;
   const { metrics, door } = mayfly;
   const metricsServer = await listenForMetrics({ metrics, readiness: door.readiness }, settings);
+  await door.readiness(); // says at once why not
   opened.move();
   return {
     url: doors.url,

@@ -71,6 +71,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const metrics = { contentType: mayfly.metrics.contentType, text: () => issuing.metrics() };
   const readiness = async () => [...(await mayfly.door.readiness()), ...issuing.readiness()];
   const metricsServer = await listenForMetrics({ metrics, readiness }, settings);
+  await readiness(); // says at once why not
   opened.move();
   return {
     url,

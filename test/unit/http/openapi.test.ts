@@ -79,7 +79,7 @@ function logRole(): Hono {
     path: '/log',
     prefix: `${PUBLIC}/log/`,
     routes: [submissions(), reads()],
-    readiness: () => [],
+    readiness: async () => [],
     errors: 'helpful',
     onAnswer: () => undefined,
     onBug: () => undefined,

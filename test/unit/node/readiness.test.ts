@@ -116,11 +116,16 @@ describe.runIf(canLimit)('a disk that is full', () => {
       json: { reasons: [{ component: 'log', reason: 'the log cannot be written' }] },
     });
     expect((await send(server.url, '/healthz')).status).toBe(200);
+    const told = /"component":"log","reason":"the log cannot be written"}],"msg":"not ready"/g;
+    await server.saying(told);
+    await send(server.url, '/readyz');
+    expect(server.output.stderr.match(told)).toHaveLength(1);
     expect(await metric('mayfly_log_up')).toBe('0');
     expect(Number(await metric('mayfly_log_errors_total'))).toBeGreaterThan(0);
 
     expect(limit('unlimited').status).toBe(0);
     await vi.waitFor(async () => expect((await send(server.url, '/readyz')).status).toBe(200), 20_000);
+    await server.saying(/"msg":"ready again"/);
     expect((await ask()).status).toBe(200);
     expect(await metric('mayfly_log_up')).toBe('1');
     expect(await metric('mayfly_log_durable_entries')).toBe('2');
