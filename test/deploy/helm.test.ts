@@ -120,6 +120,12 @@ describeWith('go', 'the Helm chart', () => {
     ['neither a log nor the URL of one', { ...MINIMAL, log: { enabled: false } }, '/log'],
     ['an ingress for no host', { ...MINIMAL, ingress: { enabled: true } }, '/ingress'],
     ['an issuer without a URL', { ...MINIMAL, issuers: [{ type: 'email' }] }, '/issuers/0'],
+    [
+      'an issuer without a type',
+      { ...MINIMAL, issuers: [{ 'issuer-url': 'x', audiences: ['x'] }] },
+      "'type'",
+    ],
+    ['a monitor of no metrics', { ...MINIMAL, metrics: { serviceMonitor: { enabled: true } } }, '/metrics'],
     ['a private key for the public one', { ...MINIMAL, log: { publicKey: 'PRIVATE' } }, '/log/publicKey'],
   ])('refuses values with %s', (_, values, where) => {
     const { status, stderr } = withValues('template', values);
