@@ -4,15 +4,18 @@ import { Command } from 'commander';
 import { stringify } from 'yaml';
 import { effectiveSettings, inJson } from '../config/effective-settings.ts';
 import { jsonSchema } from '../config/json-schema.ts';
-import type { TlsSettings } from '../config/listener-settings.ts';
 import { format, type Mistake, SettingsError } from '../config/mistake.ts';
 import { dataOf } from '../config/node.ts';
-import type { Settings } from '../config/settings.ts';
-import type { ListenerName } from '../node/listener/listeners.ts';
-import { requireUsable } from '../node/listener/tls-identity.ts';
 import { loadKinds } from '../node/settings/shipped-configuration.ts';
+import { unusableIn } from '../node/unusable.ts';
 import { laidOver } from './flags-as-file.ts';
-import { addServeFlags, loadSettings, type ServeFlags } from './options.ts';
+import {
+  addRoleFlags,
+  addServeFlags,
+  type LoadedSettings,
+  loadSettings,
+  type ServeFlags,
+} from './options.ts';
 import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, tell } from './outcome.ts';
 
 export function configCommand(): Command {
@@ -23,28 +26,33 @@ export function configCommand(): Command {
     .addCommand(schemaCommand());
 }
 
-interface CheckFlags extends JsonFlag {
+interface CheckFlags extends JsonFlag, ServeFlags {
   strict?: boolean;
 }
 
 function checkCommand(): Command {
-  const command = new Command('check')
-    .description('tell every mistake in a configuration file, and what works but not as it should')
+  const command = addRoleFlags(addServeFlags(new Command('check')))
+    .description(
+      'tell every mistake in a configuration file, what serve would refuse of it with these flags, and what works but not as it should',
+    )
     .argument(
       '[file]',
       'a Mayfly or Fulcio configuration file (default: ./mayfly.yaml, else the shipped one)',
     )
     .option('--strict', 'a warning counts as a mistake');
   return addOutcome(command, 'the file can be used', 'it has mistakes').action(
-    (file: string | undefined, flags: CheckFlags) => tell(flags, () => check(file, flags.strict === true)),
+    (file: string | undefined, flags: CheckFlags) => tell(flags, () => check(file, flags)),
   );
 }
 
-function check(file: string | undefined, strict: boolean): Outcome {
-  const flags: ServeFlags = { ephemeral: true, ...(file !== undefined && { config: file }) };
+function check(file: string | undefined, { strict = false, ...flags }: CheckFlags): Outcome {
+  if (file !== undefined && flags.config !== undefined)
+    throw new Error('the file to check is named once: as the argument, or with --config');
+  const named = file === undefined ? flags : { ...flags, config: file };
   try {
-    const { settings, warnings, fileName } = loadSettings(flags);
-    requireTls(settings, fileName);
+    const loaded = loadSettings({ ...named, ephemeral: true }); // no data folder counts here
+    const { settings, warnings, fileName } = loaded;
+    requireStartable(loaded, flags.ephemeral === true);
     const count = settings.issuers.length;
     const ok = !strict || warnings.length === 0;
     const told = warnings.length === 0 ? [] : format(warnings, fileName).split('\n');
@@ -64,19 +72,13 @@ function check(file: string | undefined, strict: boolean): Outcome {
   }
 }
 
-/** Throws SettingsError where a certificate and its key do not go together. */
-function requireTls({ tls, grpcTls }: Settings, fileName: string): void {
-  const mistakes: Mistake[] = [];
-  const check = (path: string, listener: ListenerName, given: TlsSettings | undefined): void => {
-    try {
-      if (given !== undefined) requireUsable(given, listener);
-    } catch (failure) {
-      if (failure instanceof Error) mistakes.push({ path, message: failure.message, severity: 'error' });
-    }
-  };
-  check('tls', 'REST', tls);
-  check('grpc-tls-certificate', 'gRPC', grpcTls);
-  if (mistakes.length > 0) throw new SettingsError(mistakes, fileName);
+/** Throws SettingsError with what serve would refuse although each setting is fine. */
+function requireStartable({ settings, root, warnings, fileName }: LoadedSettings, ephemeral: boolean): void {
+  const refused = unusableIn(settings, ephemeral).map(({ key, message }): Mistake => {
+    const place = root.members.get(key)?.place;
+    return { path: message.startsWith(key) ? '' : key, ...place, message, severity: 'error' };
+  });
+  if (refused.length > 0) throw new SettingsError([...warnings, ...refused], fileName);
 }
 
 const issuers = (count: number): string =>
@@ -96,7 +98,7 @@ function factsOf({ path, line, column, message, severity }: Mistake): Mistake {
 
 function showCommand(): Command {
   const command = addServeFlags(
-    new Command('show').description(
+    addRoleFlags(new Command('show')).description(
       'print the settings that serve would run with, as a file that loads again: the file, the flags over it, and every default; no secrets',
     ),
   );

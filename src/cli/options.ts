@@ -89,6 +89,34 @@ export function addServeFlags(command: Command, data = './mayfly-data'): Command
     .option('--key-passphrase-file <file>', 'file whose first line encrypts the keys that Mayfly makes');
 }
 
+/** What serve takes beside those: the parts that an instance plays. */
+export function addRoleFlags(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--role <role>', 'issue and log, issue only, or log only (default: all)').choices([
+        'all',
+        'ca',
+        'log',
+      ]),
+    )
+    .option(
+      '--log-roots <file>',
+      'PEM certificates of the CAs, roots or intermediates, whose precertificates role log takes',
+    )
+    .option(
+      '--workers <n>',
+      'processes that issue, beside one that keeps the log (default: 1)',
+      workerNumber,
+    );
+}
+
+function workerNumber(text: string): number {
+  const number = Number(text);
+  if (!/^\d{1,2}$/.test(text) || number < 1 || number > 64)
+    throw new InvalidArgumentError('workers are a number from 1 to 64');
+  return number;
+}
+
 export function portNumber(text: string): number {
   const port = Number(text);
   if (!/^\d{1,5}$/.test(text) || port > 65535)

@@ -2,7 +2,7 @@
 
 import { fstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command } from 'commander';
 import { type Cluster, startCluster } from '../node/cluster/cluster.ts';
 import { CHANNEL_FD, RELAY_FD, runWorker } from '../node/cluster/worker.ts';
 import { GENERATIONS_FILE } from '../node/keys/generations.ts';
@@ -13,24 +13,11 @@ import { reloadOnChange } from '../node/settings/reload.ts';
 import { ReadFiles } from '../node/settings/watch.ts';
 import { createLogger } from '../node/system/logger.ts';
 import { EXIT_PIN } from './exit-code.ts';
-import { addServeFlags, frozenIn, loadSettings, type ServeFlags } from './options.ts';
+import { addRoleFlags, addServeFlags, frozenIn, loadSettings, type ServeFlags } from './options.ts';
 
 export function serveCommand(): Command {
-  return addServeFlags(new Command('serve').description('serve certificates, their log, or both'))
-    .addOption(
-      new Option('--role <role>', 'issue and log, issue only, or log only (default: all)').choices([
-        'all',
-        'ca',
-        'log',
-      ]),
-    )
-    .option(
-      '--log-roots <file>',
-      'PEM certificates of the CAs, roots or intermediates, whose precertificates role log takes',
-    )
-    .option('--workers <n>', 'processes that issue, beside one that keeps the log (default: 1)', workerNumber)
-    .addHelpText('after', SERVE_EXIT_CODES)
-    .action(serve);
+  const command = new Command('serve').description('serve certificates, their log, or both');
+  return addRoleFlags(addServeFlags(command)).addHelpText('after', SERVE_EXIT_CODES).action(serve);
 }
 
 export const SERVE_EXIT_CODES = `
@@ -39,13 +26,6 @@ Exit codes:
   1  could not start: a mistake in the configuration, a key, an address; or a second signal
   2  wrong use
   ${EXIT_PIN}  the PKCS#11 token refuses the PIN: not to be started again by itself, as the token would lock`;
-
-function workerNumber(text: string): number {
-  const number = Number(text);
-  if (!/^\d{1,2}$/.test(text) || number < 1 || number > 64)
-    throw new InvalidArgumentError('workers are a number from 1 to 64');
-  return number;
-}
 
 async function serve(flags: ServeFlags): Promise<void> {
   const files = new ReadFiles();
@@ -92,10 +72,6 @@ async function started(
     const service = await startService(options);
     return [service, { grpc: service.grpcUrl }];
   }
-  if (workers > 1)
-    throw new Error(
-      'workers issue, and role log does not: its log is one process by nature; set workers to 1',
-    );
   const log = await startLogService(options);
   return [log, { log: log.prefix }];
 }

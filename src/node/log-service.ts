@@ -3,15 +3,13 @@
 import { readFileSync } from 'node:fs';
 import { Counter, type Registry } from 'prom-client';
 import { systemClock } from '../clock.ts';
+import { contradictionsIn, requireNone } from '../config/contradiction.ts';
 import type { Settings } from '../config/settings.ts';
-import type { Bytes } from '../encoding/bytes.ts';
-import { decodePem } from '../encoding/pem.ts';
 import type { Unreadiness } from '../http/health.ts';
 import { logRoutes } from '../http/log.ts';
 import { createLogApp, type LogAppDoor } from '../http/log-app.ts';
 import { submissionRoutes } from '../http/log-submission.ts';
 import { Resubmissions } from '../log/resubmission.ts';
-import { Intake } from '../log/submission.ts';
 import { VERSION } from '../version.ts';
 import { ephemeralLogInstance, type LogInstance, openLogInstance } from './keys/log-instance.ts';
 import { signerMetrics } from './keys/signer-metrics.ts';
@@ -22,6 +20,7 @@ import { listenForMetrics } from './listener/metrics-port.ts';
 import { callerReader, connectionOf } from './listener/node-caller.ts';
 import { hasShownCertificate } from './listener/tls-identity.ts';
 import { LOG_PATH, openBuiltinLog, originOf } from './log/builtin-log.ts';
+import { intakeOf } from './log/intake-of.ts';
 import { type LogMetrics, submissionMetrics } from './log/log-metrics.ts';
 import type { MayflyOptions } from './mayfly.ts';
 import { reachable, schemeOf, urlOf } from './service.ts';
@@ -31,7 +30,6 @@ import { toldReadiness } from './signals/readiness-log.ts';
 import { requestLogOf } from './signals/request-log.ts';
 import { sha256 } from './system/native-digest.ts';
 import { nativeRandom as random } from './system/native-random.ts';
-import { nativeVerifier as verifier } from './system/native-verifier.ts';
 
 export interface LogService {
   /** Where the instance answers, without a final slash. */
@@ -63,7 +61,8 @@ const LIVE: ReadonlySet<keyof Settings> = new Set([
 /** Throws an Error with a sentence for the operator when something that was configured cannot be used. */
 export async function startLogService(options: MayflyOptions): Promise<LogService> {
   const { settings, logger } = options;
-  const intake = intakeOf(settings);
+  requireNone(contradictionsIn(settings, options.ephemeral));
+  const intake = intakeOf(settings.logRoots ?? '');
   const instance = await instanceOf(options);
   for (const warning of instance.warnings) logger.warn(warning);
   if (settings.logBearers.length === 0 && settings.tls?.clientCa === undefined)
@@ -166,25 +165,6 @@ export async function startLogService(options: MayflyOptions): Promise<LogServic
 }
 
 const certified = (environment: unknown): boolean => hasShownCertificate(connectionOf(environment));
-
-function intakeOf({ logRoots, log }: Settings): Intake {
-  if (log.kind !== 'builtin') throw new Error('role log is the log itself: log has to stay builtin');
-  if (logRoots === undefined)
-    throw new Error(
-      'role log needs the CA certificates whose precertificates it takes: log-roots, or --log-roots FILE',
-    );
-  const authorities: Bytes[] = decodePem(logRoots)
-    .filter(({ label }) => label === 'CERTIFICATE')
-    .map(({ der }) => der);
-  if (authorities.length === 0) throw new Error('log-roots holds no CERTIFICATE in PEM');
-  try {
-    return new Intake({ sha256, verifier, authorities });
-  } catch (cause) {
-    throw new Error(`log-roots: ${cause instanceof Error ? cause.message : 'a certificate cannot be read'}`, {
-      cause,
-    });
-  }
-}
 
 async function instanceOf({ settings, kind, ephemeral }: MayflyOptions): Promise<LogInstance> {
   if (ephemeral) return ephemeralLogInstance();

@@ -5,6 +5,7 @@ import type { Limiter } from '../admission/limiter.ts';
 import type { Authority } from '../certificate/authority.ts';
 import { compileProfile } from '../certificate/profile.ts';
 import { systemClock } from '../clock.ts';
+import { ofRole, requireNone } from '../config/contradiction.ts';
 import type { Settings } from '../config/settings.ts';
 import { pemOf, readAlsoTrusted } from '../http/also-trusted.ts';
 import { createApp, type Door, type Face } from '../http/app.ts';
@@ -32,7 +33,7 @@ import { signerMetrics } from './keys/signer-metrics.ts';
 import { openCapacity } from './listener/listeners.ts';
 import { type CallerReader, callerReader } from './listener/node-caller.ts';
 import { originOf } from './log/builtin-log.ts';
-import { openTransparency, requireRole, type Transparency } from './log/transparency.ts';
+import { openTransparency, type Transparency } from './log/transparency.ts';
 import { type LoadSettings, Reload, type ReloadCause } from './settings/reload.ts';
 import { issuerMetrics } from './signals/issuer-metrics.ts';
 import { createMetrics, type Metrics } from './signals/metrics.ts';
@@ -111,7 +112,9 @@ export async function openMayfly(
   prepare: Prepare = () => () => {},
 ): Promise<Mayfly> {
   const { settings, logger } = options;
-  requireRole(settings);
+  if (settings.role === 'log')
+    throw new Error('an instance in role log issues no certificates; mayfly serve runs it');
+  requireNone(ofRole(settings));
   const running = await instanceOf(options);
   for (const warning of running.warnings) logger.warn(warning);
   if (settings.frozen !== undefined && settings.frozen.size > 0)

@@ -2,6 +2,7 @@
 
 import { createServer } from 'node:net';
 import { MemoryLimiter } from '../../admission/memory-limiter.ts';
+import { contradictionsIn, requireNone } from '../../config/contradiction.ts';
 import type { RotationCause } from '../keys/rotation.ts';
 import { type AddressName, listeningOn } from '../listener/address.ts';
 import { renewal } from '../listener/listeners.ts';
@@ -29,8 +30,7 @@ export interface Cluster extends Omit<Service, 'reload'> {
 /** Throws an Error with a sentence for the operator when something that was configured cannot be used. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { settings, logger } = options;
-  if (options.ephemeral)
-    throw new Error('workers need a data folder for their keys: leave out --ephemeral, or set workers to 1');
+  requireNone(contradictionsIn(settings, options.ephemeral));
   await listeningOn('REST', settings.host, settings.port, requireSharedPorts(settings.host));
   await using opened = new AsyncDisposableStack(); // closes all of it when a later part cannot be opened
   const rest = await reserve('REST', settings.host, settings.port);

@@ -8,6 +8,7 @@ import { FailoverLog } from '../../log/failover.ts';
 import type { Log } from '../../log/log.ts';
 import { RemoteLog } from '../../log/remote.ts';
 import { fetchPoster } from '../../web/fetch-poster.ts';
+import { requireClientUsable } from '../listener/tls-identity.ts';
 import type { Logger } from '../system/logger.ts';
 import { sha256 } from '../system/native-digest.ts';
 import { nativeVerifier } from '../system/native-verifier.ts';
@@ -82,6 +83,12 @@ export function externalLogs(
       };
     },
   };
+}
+
+/** Throws an Error with a sentence where its key or the certificates for it cannot be used. */
+export function requireLog({ url, publicKey, tls }: RemoteLogSettings): void {
+  if (publicKey !== undefined) keyOf(publicKey, url);
+  if (tls !== undefined) requireClientUsable(tls, url);
 }
 
 function keyOf(pem: string, url: string): PublicKey {

@@ -60,10 +60,3 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
       return configured satisfies never;
   }
 }
-
-/** Throws an Error with a sentence for a role that is not one of an issuing instance, or whose log is missing. */
-export function requireRole({ role, log }: TransparencySettings): void {
-  if (role === 'log') throw new Error('an instance in role log issues no certificates; mayfly serve runs it');
-  if (role === 'ca' && log.kind === 'builtin')
-    throw new Error('role ca needs to know the log: set log to the URL of one, or to none for no SCTs');
-}
