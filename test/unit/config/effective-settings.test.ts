@@ -61,7 +61,7 @@ const issuer = { 'issuer-url': 'https://login.example.com', audiences: ['sigstor
 const files = (): Readonly<Record<string, string | object>> => {
   const tls = { certificate: at('tls.pem'), key: at('tls.key'), 'client-ca': at('tls.pem') };
   return {
-    nothing: '',
+    nothing: 'issuers: []',
     'the shipped one': configFile('mayfly.yaml'),
     'public issuers': configFile('issuers.yaml'),
     "Fulcio's": readFileSync(new URL('fulcio.yaml.txt', import.meta.url), 'utf8'),

@@ -78,6 +78,21 @@ describe('a public issuer', () => {
     ['https://oidc.circleci.com/org/*', 'oidc.circleci.com/project-id'],
     ['https://eu-oidc.buddyusercontent.com', 'workspace_domain'],
     ['https://login.microsoftonline.com/common/v2.0', 'tid'],
+    // patterns that leave more open than the tenant
+    ['https://*.actions.githubusercontent.com', 'repository_owner_id'],
+    ['https://*.actions.githubusercontent.com/*', 'repository_owner_id'],
+    ['https://*.*.githubusercontent.com', 'repository_owner_id'],
+    ['https://*.actions.*.ghe.com', 'repository_owner_id'],
+    ['https://*.com', 'namespace_id'],
+    ['https://git*.com', 'namespace_id'],
+    ['https://gitea.com/*/actions/oidc', 'repository_owner_id'],
+    ['https://*.buildkite.com', 'organization_slug'],
+    ['https://*.circleci.com/org/*', 'oidc.circleci.com/project-id'],
+    ['https://*.buddyusercontent.com', 'workspace_domain'],
+    ['https://*.google.com', 'hd'],
+    ['https://*.microsoftonline.com/common/v2.0', 'tid'],
+    ['https://*.microsoftonline.com/*/v2.0', 'tid'],
+    ['https://*.sigstore.dev/auth', 'email'],
   ])('%s, told apart by %s', (url, claim) => {
     expect(narrowing(url)).toBe(`add policy: { require: { ${claim}: [...] } }`);
   });
@@ -88,6 +103,10 @@ describe('a public issuer', () => {
     'https://*.oic.prod-aks.azure.com/*/*',
     'https://oidc.prod-aks.azure.com/*',
     'https://api.bitbucket.org/2.0/workspaces/*/pipelines-config/identity/oidc',
+    'https://*.eks.eu-west-1.amazonaws.com/id/*',
+    'https://*.googleapis.com/v1/projects/*/locations/eu/clusters/*',
+    'https://*.bitbucket.org/2.0/workspaces/*/pipelines-config/identity/oidc',
+    'https://*.*.prod-aks.azure.com/*/*/',
   ])('%s, to be told apart in the URL', (url) => {
     expect(narrowing(url)).toBe('put your own project, tenant or cluster for the *');
   });
@@ -105,6 +124,15 @@ describe('a public issuer', () => {
     'https://login.microsoftonline.com/8a7b/v2.0',
     'https://evil.example/https://gitlab.com',
     'https://gitlab.com.evil.example',
+    'https://*.githubusercontent.com', // one label, and the issuer has two there
+    'https://*.actions.githubusercontent.com/acme',
+    'https://*.actions.acme.ghe.com',
+    'https://*.gitlab.com',
+    'https://*.example.com',
+    'https://*.microsoftonline.com/8a7b/v2.0',
+    'https://*.googleapis.com/v1/projects/acme/locations/*/clusters/*',
+    'https://*.oic.prod-aks.azure.com/tenant/*/',
+    'https://oidc.*.eu-west-1.amazonaws.com/id/ABC',
   ])('%s is none', (url) => {
     expect(narrowing(url)).toBeUndefined();
   });
