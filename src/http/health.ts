@@ -11,6 +11,8 @@ export const EXPIRY_WARNING_MS = 24 * 60 * 60 * 1000;
 export interface Unreadiness {
   readonly component: 'draining' | 'signer' | 'authority' | 'log' | 'workers';
   readonly reason: string;
+  /** For the operator's log alone. */
+  readonly cause?: unknown;
 }
 
 const JSON_TYPE = { 'content-type': 'application/json' };
@@ -21,17 +23,20 @@ export function servingResponse(): Response {
 
 export function readinessResponse(reasons: readonly Unreadiness[]): Response {
   if (reasons.length === 0) return new Response('{"status":"READY"}\n', { headers: JSON_TYPE });
-  const body = `${JSON.stringify({ status: 'NOT_READY', reasons })}\n`;
+  const told = reasons.map(({ component, reason }) => ({ component, reason }));
+  const body = `${JSON.stringify({ status: 'NOT_READY', reasons: told })}\n`;
   return new Response(body, { status: 503, headers: JSON_TYPE });
 }
 
-export async function signerReadiness(authority: Authority): Promise<readonly Unreadiness[]> {
+export async function signerReadiness({
+  signer,
+}: Pick<Authority, 'signer'>): Promise<readonly Unreadiness[]> {
   try {
-    const signature = await authority.signer.sign(PROBE);
+    const signature = await signer.sign(PROBE);
     if (signature.length > 0) return [];
     return [{ component: 'signer', reason: 'the signing key returned an empty signature' }];
-  } catch {
-    return [{ component: 'signer', reason: 'the signing key cannot be used' }];
+  } catch (cause) {
+    return [{ component: 'signer', reason: 'the signing key cannot be used', cause }];
   }
 }
 

@@ -58,6 +58,12 @@ async function issuingKey(file: string): Promise<Bytes> {
     if (first === undefined) throw new AuthorityError('chain_empty', 'the chain has no certificate');
     return readCaCertificate(first).spki;
   } catch (error) {
+    if (error instanceof InstanceError && error.code === 'file_missing')
+      throw new InstanceError(
+        'file_missing',
+        `${file} is missing: restore it from a backup, or have the key certified: mayfly ca csr, then mayfly ca import`,
+        error,
+      );
     throw error instanceof AuthorityError ? unusable(error) : error;
   }
 }

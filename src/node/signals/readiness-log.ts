@@ -12,10 +12,13 @@ export function toldReadiness(
   return async () => {
     const reasons = await readiness();
     const counted = reasons.filter(({ component }) => component !== 'draining');
-    const now = JSON.stringify(counted);
-    if (told !== '' && counted.length === 0) logger.info('ready again');
-    if (told !== now && counted.length > 0) logger.warn({ reasons: counted }, 'not ready');
-    told = counted.length === 0 ? '' : now;
+    const facts = counted.map(({ component, reason }) => ({ component, reason }));
+    const cause = counted.find((one) => one.cause !== undefined)?.cause;
+    const now = counted.length === 0 ? '' : JSON.stringify(facts);
+    if (told !== '' && now === '') logger.info('ready again');
+    if (told !== now && now !== '')
+      logger.warn({ reasons: facts, ...(cause !== undefined && { err: cause }) }, 'not ready');
+    told = now;
     return reasons;
   };
 }

@@ -4,9 +4,13 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { stringify } from 'yaml';
+import type { Bytes } from '../../../src/encoding/bytes.ts';
+import { readinessResponse, signerReadiness } from '../../../src/http/health.ts';
 import { asOne } from '../../../src/node/as-one.ts';
+import { toldReadiness } from '../../../src/node/signals/readiness-log.ts';
 import { send } from '../../fakes/client.ts';
 import { entryOf, startInstance } from '../../fakes/instance.ts';
 import { startIssuer } from '../../fakes/issuer.ts';
@@ -69,6 +73,35 @@ it('the metrics port tells the same in clear', async () => {
   expect((await send(base, '/healthz')).status).toBe(200);
   expect((await send(base, '/api/v2/trustBundle')).status).toBe(404);
   await closing;
+});
+
+it('the log says once why a key cannot be used, which probes are not told', async () => {
+  const lines: string[] = [];
+  const logger = pino({}, { write: (line: string) => lines.push(line) });
+  let broken = true;
+  const sign = async (): Promise<Bytes> => {
+    if (broken) throw new Error('CKR_DEVICE_REMOVED');
+    return new Uint8Array(1);
+  };
+  const ask = toldReadiness(
+    () => signerReadiness({ signer: { algorithm: 'ecdsa-p256-sha256', publicKey: new Uint8Array(1), sign } }),
+    logger,
+  );
+  for (let i = 0; i < 3; i += 1)
+    expect(await readinessResponse(await ask()).json()).toEqual({
+      status: 'NOT_READY',
+      reasons: [{ component: 'signer', reason: 'the signing key cannot be used' }],
+    });
+  broken = false;
+  for (let i = 0; i < 3; i += 1) expect(readinessResponse(await ask()).status).toBe(200);
+  expect(lines.map((line) => JSON.parse(line))).toEqual([
+    expect.objectContaining({
+      msg: 'not ready',
+      reasons: [{ component: 'signer', reason: 'the signing key cannot be used' }],
+      err: expect.objectContaining({ message: 'CKR_DEVICE_REMOVED' }),
+    }),
+    expect.objectContaining({ msg: 'ready again' }),
+  ]);
 });
 
 it('probes that come together try the key once', async () => {
