@@ -12,7 +12,7 @@ import { type Service, startService } from '../node/service.ts';
 import { reloadOnChange } from '../node/settings/reload.ts';
 import { ReadFiles } from '../node/settings/watch.ts';
 import { createLogger } from '../node/system/logger.ts';
-import { EXIT_PIN } from './exit-code.ts';
+import { EXIT_CONFIGURATION, EXIT_PIN } from './exit-code.ts';
 import { addRoleFlags, addServeFlags, frozenIn, loadSettings, type ServeFlags } from './options.ts';
 
 export function serveCommand(): Command {
@@ -22,10 +22,11 @@ export function serveCommand(): Command {
 
 export const SERVE_EXIT_CODES = `
 Exit codes:
-  0  stopped by a signal, in good order
-  1  could not start: a mistake in the configuration, a key, an address; or a second signal
-  2  wrong use
-  ${EXIT_PIN}  the PKCS#11 token refuses the PIN: not to be started again by itself, as the token would lock`;
+  0   stopped by a signal, in good order
+  1   could not start: a key, an address, a service that does not answer; or a second signal
+  2   wrong use
+  ${EXIT_PIN}   the PKCS#11 token refuses the PIN: not to be started again by itself, as the token would lock
+  ${EXIT_CONFIGURATION}  the configuration file has mistakes: not to be started again before it is another`;
 
 async function serve(flags: ServeFlags): Promise<void> {
   const files = new ReadFiles();

@@ -65,6 +65,33 @@ until_ok 30 mayfly sign file --instance http://127.0.0.1:5555
 [ "$(property NRestarts)" = 1 ] || fail "$(property NRestarts) restarts"
 [ "$(property MainPID)" != "$pid" ] || fail 'it was not killed'
 
+step 'with a mistake in its configuration it goes on; started with it, it stays down and says why, until that is mended'
+cp /etc/mayfly/mayfly.yaml /root/mayfly.yaml
+pid=$(property MainPID)
+printf 'isuers: []\n' >> /etc/mayfly/mayfly.yaml
+until_ok 20 said 'the one before stays in force'
+[ "$(property MainPID)" = "$pid" ] || fail 'a mistake ended it'
+systemctl restart mayfly || true
+is_down() { [ "$(property ActiveState) $(property ExecMainStatus)" = 'failed 78' ]; }
+until_ok 30 is_down
+said 'isuers' || fail 'it does not say what is wrong'
+sleep 3 # three times the pause before it would be started again
+is_down && [ "$(property NRestarts)" = 0 ] || fail "started again: $(property NRestarts) times"
+cp /root/mayfly.yaml /etc/mayfly/mayfly.yaml
+systemctl start mayfly
+until_ok 30 mayfly sign file --instance http://127.0.0.1:5555
+
+step 'a key service that is not there yet is waited for'
+printf '[Service]\nExecStart=\nExecStart=/bin/sh -c "exit 1"\n' > /root/away.conf
+mkdir -p /run/systemd/system/mayfly.service.d && cp /root/away.conf /run/systemd/system/mayfly.service.d/away.conf
+systemctl daemon-reload
+systemctl restart mayfly || true
+again() { [ "$(property NRestarts)" -ge 6 ]; } # five are what systemd allows where nothing is said
+until_ok 30 again
+rm /run/systemd/system/mayfly.service.d/away.conf
+systemctl daemon-reload
+until_ok 30 mayfly sign file --instance http://127.0.0.1:5555
+
 step 'a secret comes in as a credential'
 mkdir -p /etc/systemd/system/mayfly.service.d
 printf 'a passphrase for the keys' > /root/passphrase

@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { EXIT_PIN } from '../../src/cli/exit-code.ts';
+import { EXIT_CONFIGURATION, EXIT_OBSTACLE, EXIT_PIN } from '../../src/cli/exit-code.ts';
 import { entryOf } from '../fakes/instance.ts';
 import { startIssuer } from '../fakes/issuer.ts';
 import { issue } from '../fakes/signing-client.ts';
@@ -49,8 +49,9 @@ describeWith('systemd', 'the systemd unit', () => {
   });
 });
 
-test('the unit is not started again where a token refuses the PIN', () => {
-  expect(valueOfKey('RestartPreventExitStatus')).toBe(String(EXIT_PIN));
+test('the unit is not started again by what would end the same way', () => {
+  const prevented = [EXIT_OBSTACLE, EXIT_PIN, EXIT_CONFIGURATION];
+  expect(valueOfKey('RestartPreventExitStatus')).toBe(prevented.join(' '));
 });
 
 test('what the unit starts issues, and reads its configuration again when it is told to', async () => {
@@ -80,7 +81,7 @@ test('what the unit starts issues, and reads its configuration again when it is 
 });
 
 describeWith('nspawn', 'the unit under a systemd that was booted for it', () => {
-  test('the unit issues, sees and writes nothing else, reloads, comes back, takes secrets, and stops', () => {
+  test('the unit issues, sees and writes nothing else, reloads, comes back, stays down when it cannot start, takes secrets, and stops', () => {
     const tarball = pack(copyOfPackage(join(folder, 'clone')), folder);
     const words = [process.execPath, tarball, FOLDER, join(import.meta.dirname, 'systemd-trial.sh')];
     const { status, stdout, stderr } = spawnSync(join(import.meta.dirname, 'boot.sh'), words, {

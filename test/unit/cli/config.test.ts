@@ -90,7 +90,7 @@ describe('config check', () => {
     const several = written('several.yaml', manifest({ 'a.yaml': text, 'b.json': '{}' }));
     const { code, stderr } = await run(['serve', '--ephemeral', '--config', several]);
     expect([code, stderr]).toEqual([
-      1,
+      78,
       expect.stringContaining('under data["a.yaml"] or data["b.json"]: mount'),
     ]);
     expect(stderr.trim()).not.toContain('\n');

@@ -65,7 +65,7 @@ describe('what cannot be served', () => {
       ].join('\n'),
     );
     const { code, stdout, stderr } = await run(['serve', '--config', bad, ...FREE_PORTS], { cwd: folder });
-    expect(code).toBe(1);
+    expect(code).toBe(78);
     expect(stdout).toBe('');
     for (const words of [
       /bad\.yaml:1\b.*prot.*port/,
