@@ -57,7 +57,7 @@ async function check(flags: FsckFlags): Promise<Outcome> {
   const settings = configured ? loadSettings(config === undefined ? {} : { config }).settings : undefined;
   const data = flags.data ?? settings?.data ?? '';
   const log = settings?.log;
-  const s3 = log?.kind === 'builtin' && flags.log === undefined ? log.s3 : undefined;
+  const s3 = log?.kind === 'builtin' ? log.s3 : undefined;
   const part = flags.log === undefined ? await logPartOf(data) : partOf('log', flags.log);
   const folder = logFolderOf(data, part);
   if (s3 === undefined && !existsSync(folder))
@@ -70,7 +70,8 @@ async function check(flags: FsckFlags): Promise<Outcome> {
   const options = { publicKey, noteKey: keys?.note, submissions: true, onProgress: progress.tell };
   let report: FsckReport;
   try {
-    report = s3 === undefined ? await run({ ...options, folder }) : await fsckBucket(bucketOf(s3), options);
+    report =
+      s3 === undefined ? await run({ ...options, folder }) : await fsckBucket(bucketOf(s3, part), options);
   } catch (failure) {
     if (!(failure instanceof FolderInUse)) throw failure;
     throw new Error(

@@ -1,11 +1,12 @@
 // log rotate: a new log with a new key and name; the one before is frozen and goes on being read.
 
 import type { KeyObject } from 'node:crypto';
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { systemClock } from '../clock.ts';
 import type { Settings } from '../config/settings.ts';
 import { passphraseOf } from '../node/keys/existing-ca.ts';
-import { numberOf, pendingAt } from '../node/keys/generations.ts';
+import { GENERATIONS_FILE, type Generation, numberOf, pendingAt } from '../node/keys/generations.ts';
 import { writePrivateKey } from '../node/keys/key-file.ts';
 import { newLogKeys } from '../node/keys/log-instance.ts';
 import { activatePending, addGenerations } from '../node/keys/next-generation.ts';
@@ -41,7 +42,7 @@ export function rotateCommand(): Command {
 async function rotate(flags: RotateFlags): Promise<Outcome> {
   requireOne(flags);
   const settings = settingsOf(flags);
-  requireFolderLog(settings);
+  requireOwnLog(settings);
   const folder = folderOf(settings);
   const now = systemClock.now();
   if (flags.discard === true) return takeBack(folder, KINDS, now);
@@ -69,21 +70,27 @@ async function rotate(flags: RotateFlags): Promise<Outcome> {
       ...linesOf(log),
       `The next will be served below ${logPathOf(numberOf(pending?.part ?? 'log'))}.`,
       ...nextSteps('log rotate', pending),
+      ...standBySteps(settings, folder, pending),
     ],
     object: { ok: true, log },
   };
 }
 
+/** Of a log in a bucket: others may stand ready to write it, with data folders of their own. */
+function standBySteps({ log }: Settings, folder: string, pending: Generation | undefined): readonly string[] {
+  if (pending === undefined || log.kind !== 'builtin' || log.s3 === undefined) return [];
+  return [
+    '',
+    `Instances that stand by for the bucket need it too, before it begins: copy ${join(folder, pending.part)} to their data folders, and then ${GENERATIONS_FILE}.`,
+  ];
+}
+
 /** Throws an Error with a sentence for a log that is not followed by another here. */
-function requireFolderLog({ role, log }: Settings): void {
+function requireOwnLog({ role, log }: Settings): void {
   if (role === 'log')
     throw new Error(
       'an instance in role log keeps its log for life: start another with a data folder of its own, and name that in the configuration of the CAs',
     );
   if (log.kind !== 'builtin')
     throw new Error('this instance has no log of its own: name the next one under log in the configuration');
-  if (log.s3 !== undefined)
-    throw new Error(
-      'a log in a bucket is not followed by another in its own bucket, as each of its stand-bys has keys of its own folder: start an instance in role log with another log.s3.prefix, name that under log here, and this one under also-trusted (docs/rotation.md)',
-    );
 }

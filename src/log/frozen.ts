@@ -1,7 +1,7 @@
 // Frozen log: one that takes no more entries: its final tree, served for as long as its SCTs are checked, and without its keys.
 
 import * as z from 'zod';
-import { base64, fromBase64, fromUtf8, utf8 } from '../encoding/bytes.ts';
+import { type Bytes, base64, fromBase64, fromUtf8, utf8 } from '../encoding/bytes.ts';
 import type { Sha256 } from '../encoding/digest.ts';
 import { type SignedTreeHead, treeHeadOf } from './checkpoint.ts';
 import type { LogIdentity } from './description.ts';
@@ -31,6 +31,12 @@ export interface FrozenParts {
   readonly leafIndex: LeafIndex;
 }
 
+/** What a frozen log is read from. */
+export interface StoredFrozenLog extends Pick<FrozenParts, 'sha256' | 'leafIndex'> {
+  readonly store: Pick<ObjectStore, 'get'>;
+  readonly guard: Pick<ObjectStore, 'get'>;
+}
+
 /** In the guard; once it is there, the log takes no entries again. */
 export const FINAL_KEY = 'final';
 
@@ -47,6 +53,12 @@ type Final = Readonly<z.output<typeof record>>;
 /** Whether the log that keeps its records in `guard` has been frozen. Throws a LogDamage for a record that cannot be read. */
 export async function isFrozen(guard: Pick<ObjectStore, 'get'>): Promise<boolean> {
   return (await readFinal(guard)) !== undefined;
+}
+
+/** SubjectPublicKeyInfo, DER, of the log that has been frozen there; undefined where none has. Throws as isFrozen does. */
+export async function frozenKey(guard: Pick<ObjectStore, 'get'>): Promise<Bytes | undefined> {
+  const final = await readFinal(guard);
+  return final && fromBase64(final.key);
 }
 
 async function readFinal(guard: Pick<ObjectStore, 'get'>): Promise<Final | undefined> {
@@ -79,7 +91,12 @@ export async function freeze(
 }
 
 /** Throws a LogDamage when what is stored is not the log that was frozen. */
-export async function openFrozenLog({ sha256, store, guard, leafIndex }: FrozenParts): Promise<FrozenLog> {
+export async function openFrozenLog({
+  sha256,
+  store,
+  guard,
+  leafIndex,
+}: StoredFrozenLog): Promise<FrozenLog> {
   const final = await readFinal(guard);
   const publicKey = final && fromBase64(final.key);
   if (final === undefined || publicKey === undefined) throw new LogDamage('the log has not been frozen');

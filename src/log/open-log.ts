@@ -81,6 +81,25 @@ export interface OpenLog {
   onOpened?(task: () => Promise<void>): void;
   /** Answers what was taken, publishes it, and stops. */
   close(): Promise<void>;
+  /** Present where several processes stand ready to write the log. */
+  readonly shared?: SharedLog;
+}
+
+/** What such a process knows of its turn. */
+export interface SharedLog {
+  /** Whether this process writes the log. */
+  readonly leads: boolean;
+  /** Whether the log has been frozen, by whichever process; it goes on being read here until it is closed. */
+  readonly over: boolean;
+  /** Resolves once it is over. */
+  readonly ended: Promise<void>;
+  /** Resolves once it is over or written by this process, or closed here. */
+  settled(): Promise<void>;
+  /**
+   * Takes no more entries for good. Resolves once what was taken is answered and published and the log is frozen, by this
+   * process if it leads, now or later; else by the one that does. Rejects when the log is closed here before.
+   */
+  retire(): Promise<void>;
 }
 
 /** A log of which one process is the sequencer, with the right edge that a Reader of another make may read from. */

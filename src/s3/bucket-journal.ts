@@ -13,12 +13,24 @@ import {
   markerOf,
   type Place,
   readWalKey,
+  SEAL,
   WAL,
   walKey,
 } from './wal-key.ts';
 
 /** Objects read or overwritten at once. */
 const PARALLEL = 8;
+
+/** The log was ended for good after that many entries: there is nothing to write and nothing to sign any more. */
+export class Sealed extends Error {
+  override readonly name = 'Sealed';
+  readonly size: number;
+
+  constructor(size: number) {
+    super(`the log was ended for good after ${size} entries`);
+    this.size = size;
+  }
+}
 
 /** An object of the journal as a listing shows it. */
 interface Listed extends Place {
@@ -48,6 +60,7 @@ export class BucketJournal implements Journal {
     this.#marker = markerOf(term.id);
   }
 
+  /** As Journal.recover. Throws a Sealed for a log that was ended. */
   async *recover(from: number): AsyncIterable<Bytes> {
     this.#term.assert();
     const before = this.#next;
@@ -88,6 +101,7 @@ export class BucketJournal implements Journal {
         `the journal ends at index ${end}, but ${from} entries were published: it is older than the log`,
       );
     const tip = listed.at(-1);
+    if (tip?.size === MARKER_SIZE && equal(await this.#read(tip), SEAL)) throw new Sealed(tip.first);
     let next: Place = { first: end, markers: tip?.first === end ? tip.markers + 1 : 0 };
     // A term begins with its marker: where a straggler of the term before would write, there is no room any more.
     for (;;) {
@@ -95,6 +109,7 @@ export class BucketJournal implements Journal {
       if (found === undefined) break;
       if (found.length === MARKER_SIZE) {
         if (before !== undefined) throw this.#fenced(next);
+        if (equal(found, SEAL)) throw new Sealed(next.first);
         next = { ...next, markers: next.markers + 1 };
         continue;
       }
@@ -138,6 +153,21 @@ export class BucketJournal implements Journal {
       await Promise.all(group.map(({ key }) => this.#bucket.put(key, new Uint8Array())));
       this.#live = this.#live.filter((record) => !group.includes(record));
     }
+  }
+
+  /**
+   * Ends the log for good: nobody writes a record after that, and whoever recovers the journal learns of it. Throws a
+   * Fenced when another process was there first.
+   */
+  async seal(): Promise<void> {
+    this.#term.assert();
+    const place = this.#next;
+    if (place === undefined || this.#unsettled !== undefined)
+      throw new Error('the journal has to be recovered before it can be sealed');
+    const key = walKey(place);
+    if ((await this.#bucket.put(key, SEAL, { absent: true })) !== 'refused') return;
+    const stored = await this.#bucket.get(key);
+    if (stored === undefined || !equal(stored.bytes, SEAL)) throw this.#fenced(place);
   }
 
   async close(): Promise<void> {}

@@ -3,15 +3,24 @@
 import type { Sha256 } from '../encoding/digest.ts';
 import type { Random } from '../encoding/random.ts';
 import { logIdOf } from '../log/checkpoint.ts';
+import { freeze, isFrozen } from '../log/frozen.ts';
 import { LogDamage } from '../log/journal.ts';
 import type { LeafIndex } from '../log/leaf-index.ts';
 import type { Log } from '../log/log.ts';
-import { type LogOptions, type OpenLog, openLog, type RunningLog, settleOrigin } from '../log/open-log.ts';
+import type { ObjectStore } from '../log/object-store.ts';
+import {
+  type LogOptions,
+  type OpenLog,
+  openLog,
+  type RunningLog,
+  type SharedLog,
+  settleOrigin,
+} from '../log/open-log.ts';
 import { type EdgeSource, Reader } from '../log/reader.ts';
 import type { Schedule } from '../log/schedule.ts';
 import { Problem } from '../problem.ts';
 import { type Bucket, BucketError } from './bucket.ts';
-import { BucketJournal } from './bucket-journal.ts';
+import { BucketJournal, Sealed } from './bucket-journal.ts';
 import { BucketStore } from './bucket-store.ts';
 import { Follower } from './follower.ts';
 import { LastTileObjects } from './last-tile-objects.ts';
@@ -45,11 +54,14 @@ const PUBLICATION_DELAY = 1000;
 interface Leading {
   readonly term: Term;
   readonly running: RunningLog;
+  readonly journal: BucketJournal;
+  readonly store: ObjectStore;
+  readonly guard: ObjectStore;
   /** The signs of life, until the term is over. */
   readonly beating: Promise<void>;
 }
 
-export class LedLog implements OpenLog {
+export class LedLog implements OpenLog, SharedLog {
   readonly reader: Reader;
   readonly log: Log;
   readonly #options: LedLogOptions;
@@ -64,6 +76,12 @@ export class LedLog implements OpenLog {
   /** Whether what has to run before appends has run in this term. */
   #prepared = false;
   #closed = false;
+  /** Told when this process leads, when the log is over, and when it is closed. */
+  readonly #waiters = new Set<() => void>();
+  readonly #retirement = Promise.withResolvers<void>();
+  readonly #ending = Promise.withResolvers<void>();
+  #retiring = false;
+  #over = false;
   #loop: Promise<void> = Promise.resolve();
 
   private constructor(options: LedLogOptions, parts: LedLogParts, origin: string) {
@@ -121,8 +139,9 @@ export class LedLog implements OpenLog {
       try {
         await log.#lead();
       } catch (error) {
+        if (error instanceof Sealed) await log.#finish(error);
         await log.#lease.release().catch(() => undefined);
-        throw error;
+        if (!(error instanceof Sealed)) throw error;
       }
     } else await log.#follow();
     log.#loop = log.#run();
@@ -138,6 +157,34 @@ export class LedLog implements OpenLog {
     return this.#leading?.running.size ?? 0;
   }
 
+  get shared(): SharedLog {
+    return this;
+  }
+
+  get leads(): boolean {
+    return this.#prepared && this.#leading !== undefined;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  get ended(): Promise<void> {
+    return this.#ending.promise;
+  }
+
+  async settled(): Promise<void> {
+    while (!this.leads && !this.#over && !this.#closed)
+      await new Promise<void>((resolve) => this.#waiters.add(resolve));
+  }
+
+  async retire(): Promise<void> {
+    this.#retiring = true;
+    this.#retirement.resolve();
+    while (!this.#over && !this.#closed) await new Promise<void>((resolve) => this.#waiters.add(resolve));
+    if (!this.#over) throw this.#unavailable();
+  }
+
   onOpened(task: () => Promise<void>): void {
     this.#tasks.push(task);
     if (this.#leading !== undefined) void this.#prepare(this.#leading, [task]);
@@ -151,13 +198,14 @@ export class LedLog implements OpenLog {
     this.#closed = true;
     this.#closing.resolve();
     this.#wake();
+    this.#tell();
     await this.#loop;
     await this.#parts.leafIndex.close();
   }
 
-  /** Until the log is closed: wait, lead, and wait again. */
+  /** Until the log is closed or over: wait, lead, and wait again. */
   async #run(): Promise<void> {
-    while (!this.#closed) {
+    while (!this.#closed && !this.#over) {
       let pause = this.#beat;
       try {
         if (this.#leading === undefined && (await this.#lease.claim())) await this.#lead();
@@ -167,16 +215,62 @@ export class LedLog implements OpenLog {
           pause = this.#beat / 10;
         } else await this.#follow();
       } catch (error) {
-        this.#report(error);
+        if (error instanceof Sealed)
+          await this.#finish(error).catch((failure: unknown) => this.#report(failure));
+        else this.#report(error);
         await this.#lease.release().catch(() => undefined);
       }
-      if (!this.#closed) await this.#pause(pause);
+      if (!this.#closed && !this.#over) await this.#pause(pause);
     }
   }
 
-  /** Sees what the leader has published. */
+  /** Sees what the leader has published, and whether that was the last of it. */
   async #follow(): Promise<void> {
-    await this.#follower.look().catch((error: unknown) => this.#report(error));
+    try {
+      await this.#follower.look();
+      if (await isFrozen(this.#bare(''))) await this.#end();
+    } catch (error) {
+      this.#report(error);
+    }
+  }
+
+  /** Freezes a log that the process before has sealed and left so: all of it is published. */
+  async #finish({ size }: Sealed): Promise<void> {
+    const [store, guard] = [this.#bare(PUBLIC), this.#bare('')];
+    if (!(await isFrozen(guard))) {
+      await this.#follower.look();
+      if (this.reader.size !== size)
+        throw new LogDamage(`the log was ended after ${size} entries, and ${this.reader.size} are published`);
+      await freeze(this.reader, { store, guard });
+    }
+    await this.#end();
+  }
+
+  /** Seals and freezes the log of a term that is closed, with all that it took published. */
+  async #conclude({ running, journal, store, guard }: Leading): Promise<void> {
+    if (running.reader.size !== running.size)
+      throw new Error('the log has entries that could not be published; it is frozen once they are');
+    await journal.seal();
+    await freeze(running.reader, { store, guard });
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
+    await this.#follower.look();
+    this.#over = true;
+    this.#ending.resolve();
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const tell of this.#waiters) tell();
+    this.#waiters.clear();
+  }
+
+  /** Of what is written without a term: what can have one content only. */
+  #bare(folder: string): BucketStore {
+    const { bucket, random } = this.#parts;
+    return new BucketStore({ bucket, folder, term: new Term(random(16)), guarded: new Map() });
   }
 
   /** Begins a term. Throws a Fenced when another process has taken the lease. */
@@ -184,6 +278,7 @@ export class LedLog implements OpenLog {
     for (let attempt = 1; ; attempt++) {
       const { published, error } = await this.#open();
       if (error === undefined) break;
+      if (error instanceof Sealed) throw error;
       // The last leader may have gone on publishing while this one read, and that is no damage.
       const moved = async (): Promise<boolean> => (await this.#published()) !== published;
       if (error instanceof LogDamage && !(await moved())) throw error;
@@ -216,6 +311,7 @@ export class LedLog implements OpenLog {
       });
       // Seen before `published` is replaced: a straggler that passes that guard must not pass this one later.
       await store.get('checkpoint');
+      const journal = new BucketJournal(bucket, term);
       const running = await openLog(
         {
           publicationDelay: PUBLICATION_DELAY,
@@ -226,7 +322,7 @@ export class LedLog implements OpenLog {
         {
           sha256,
           schedule,
-          journal: new BucketJournal(bucket, term),
+          journal,
           store,
           guard,
           // It outlives the term.
@@ -243,7 +339,7 @@ export class LedLog implements OpenLog {
           lastTiles: new LastTileObjects({ bucket, store, term, onError: (error) => this.#report(error) }),
         },
       );
-      this.#leading = { term, running, beating };
+      this.#leading = { term, running, journal, store, guard, beating };
       // After this term it may be older than what was served in it.
       this.#follower.forget();
       return { published };
@@ -263,16 +359,21 @@ export class LedLog implements OpenLog {
   async #prepare(leading: Leading, tasks: readonly (() => Promise<void>)[]): Promise<void> {
     this.#prepared = false;
     for (const task of tasks) await task().catch((error: unknown) => this.#report(error));
-    if (this.#leading === leading) this.#prepared = true;
+    if (this.#leading !== leading) return;
+    this.#prepared = true;
+    this.#tell();
   }
 
-  /** Until the term is over or the log closed. */
-  async #serve({ term, running, beating }: Leading): Promise<void> {
-    await Promise.race([term.ended, this.#closing.promise]);
+  /** Until the term is over, or the log is closed or to be ended. */
+  async #serve(leading: Leading): Promise<void> {
+    const { term, running, beating } = leading;
+    await Promise.race([term.ended, this.#closing.promise, this.#retirement.promise]);
     if (term.reason !== undefined)
       this.#report(new Fenced(`this process leads the log no more: ${term.reason}`));
     this.#prepared = false;
     await running.close().catch((error: unknown) => this.#report(error));
+    if (this.#retiring && !term.isOver)
+      await this.#conclude(leading).catch((error: unknown) => this.#report(error));
     this.#leading = undefined;
     const over = term.isOver;
     term.end('the log was closed');

@@ -36,6 +36,12 @@ const MAGIC = Uint8Array.of(0x4d, 0x46, 0x54, 0x31); // MFT1
 /** Bytes of a marker; no record of a commit is so short. */
 export const MARKER_SIZE = 20;
 
+/**
+ * What ends a log for good: it takes the place of the next record, and looks like the marker of a term, so that whoever
+ * leads, or will lead, finds it where it would go on.
+ */
+export const SEAL: Uint8Array<ArrayBuffer> = markerOf(new TextEncoder().encode('the log is over.'));
+
 /** Of the term with these 16 bytes. */
 export function markerOf(term: Uint8Array): Uint8Array<ArrayBuffer> {
   const marker = new Uint8Array(MARKER_SIZE);

@@ -4,10 +4,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Bundle, bundleFromJSON, bundleToJSON } from '@sigstore/bundle';
-import { SigningConfig, TrustedRoot } from '@sigstore/protobuf-specs';
-import { bundleBuilderFromSigningConfig } from '@sigstore/sign';
-import { toSignedEntity, toTrustMaterial, Verifier } from '@sigstore/verify';
+import type { Bundle } from '@sigstore/bundle';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { readLeaf } from '../../src/certificate/leaf.ts';
@@ -15,10 +12,11 @@ import { send } from '../fakes/client.ts';
 import { entryOf } from '../fakes/instance.ts';
 import { type FakeIssuer, startIssuer } from '../fakes/issuer.ts';
 import { FREE_PORTS, type RunningServer, run, serve } from '../fakes/process.ts';
+import { signRelease, trustDocument, verifyRelease } from '../fakes/release.ts';
 import { issuedBy, request } from '../fakes/signing-client.ts';
 
-const ARTIFACT = Buffer.from('what is released');
 const EMAIL = 'dana@example.org';
+const PUBLIC_URL = 'http://ca.example.org';
 
 let people: FakeIssuer;
 let folder: string;
@@ -34,7 +32,7 @@ beforeEach(() => {
   const config = join(folder, 'mayfly.yaml');
   const issuers = [entryOf({ issuer: people, type: 'email' })];
   // The address is in the log's name and in the trust documents, and it is another after a restart here.
-  const settings = { 'rate-limits': 'off', 'public-url': 'http://ca.example.org', issuers };
+  const settings = { 'rate-limits': 'off', 'public-url': PUBLIC_URL, issuers };
   writeFileSync(config, stringify(settings));
   where = ['--config', config, '--data', join(folder, 'data')];
 });
@@ -43,12 +41,9 @@ afterEach(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const WELL_KNOWN = '/.well-known/mayfly';
 const AWHILE = { timeout: 60_000, interval: 20 };
 
-async function document(name: string): Promise<unknown> {
-  return (await send(server.url, `${WELL_KNOWN}/${name}`)).json;
-}
+const document = (name: string): Promise<unknown> => trustDocument(server.url, name);
 
 interface TrustDocument {
   readonly certificateAuthorities: readonly {
@@ -65,26 +60,8 @@ interface TrustDocument {
 
 const trusted = async (): Promise<TrustDocument> => (await document('trusted_root.json')) as TrustDocument;
 
-/** Signed as a client does that configures itself from the documents served now. */
-async function sign(): Promise<Bundle> {
-  const text = JSON.stringify(await document('signing_config.json'));
-  const builder = bundleBuilderFromSigningConfig({
-    signingConfig: SigningConfig.fromJSON(JSON.parse(text.replaceAll('http://ca.example.org', server.url))),
-    identityProvider: { getToken: () => people.sign() },
-    bundleType: 'messageSignature',
-  });
-  const made = await builder.create({ data: ARTIFACT, type: 'text/plain' });
-  return bundleFromJSON(JSON.parse(JSON.stringify(bundleToJSON(made))));
-}
-
-function verify(bundle: Bundle, root: unknown): void {
-  const verifier = new Verifier(toTrustMaterial(TrustedRoot.fromJSON(root)), {
-    tlogThreshold: 0,
-    ctlogThreshold: 1,
-    timestampThreshold: 1,
-  });
-  verifier.verify(toSignedEntity(bundle, ARTIFACT), { extensions: { issuer: people.url } });
-}
+const sign = (): Promise<Bundle> => signRelease(server.url, PUBLIC_URL, people);
+const verify = (bundle: Bundle, root: unknown): void => verifyRelease(bundle, root, people);
 
 /** A command that has to succeed; what it says with --json. */
 async function mayfly(...args: readonly string[]): Promise<Record<string, unknown>> {

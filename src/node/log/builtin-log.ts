@@ -89,15 +89,12 @@ async function openWherever(
     ...own,
   };
   const { folder } = instance;
-  if (s3 !== undefined) {
-    if (number > 1)
-      throw new Error('a log in a bucket is not followed by another in its own bucket (docs/rotation.md)');
+  if (s3 !== undefined)
     return openS3Log({
       ...options,
-      bucket: bucketOf(s3),
-      folder: folder === undefined ? undefined : join(folder, 'log'),
+      bucket: bucketOf(s3, part),
+      folder: folder === undefined ? undefined : join(folder, part),
     });
-  }
   if (folder === undefined) return openMemoryLog(options);
   const tree = logFolderOf(folder, part);
   if (await isFrozen(new FileStore(tree, systemDisk, 0o600)))
@@ -107,10 +104,14 @@ async function openWherever(
   return openFileLog({ ...options, folder: tree });
 }
 
-/** Throws an Error with a sentence when there are no credentials. */
-export function bucketOf(s3: S3Settings): S3LogOptions['bucket'] {
+/**
+ * Where the log lies in a bucket whose keys are in `part` of the data folder: the first right below the prefix, those that
+ * follow it each below a prefix of their own. Throws an Error with a sentence when there are no credentials.
+ */
+export function bucketOf(s3: S3Settings, part = 'log'): S3LogOptions['bucket'] {
   const { endpoint, bucket, region, prefix } = s3;
-  return { endpoint, bucket, region, prefix, credentials: credentialsOf(s3) };
+  const own = numberOf(part) === 1 ? prefix : `${prefix}${part}/`;
+  return { endpoint, bucket, region, prefix: own, credentials: credentialsOf(s3) };
 }
 
 function credentialsOf({ accessKeyId, secretAccessKey }: S3Settings): Credentials {

@@ -87,11 +87,6 @@ describe('mayfly serve', () => {
 
 it.each<[string, object, string]>([
   [
-    'in a bucket',
-    { log: { s3: { bucket: 'logs', 'access-key-id': 'a', 'secret-access-key': { file: token } } } },
-    'start an instance in role log with another log.s3.prefix',
-  ],
-  [
     'of role log',
     { role: 'log', 'log-roots': { file: roots } },
     'start another with a data folder of its own',
