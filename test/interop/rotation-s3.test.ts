@@ -187,13 +187,18 @@ describeWith('go', 'a log in a bucket', () => {
     const leader = await begin('data');
     cpSync(dataOf('data'), dataOf('other'), { recursive: true });
     const standBy = await begin('other');
+    cpSync(dataOf('data'), dataOf('untold'), { recursive: true });
+    const untold = await begin('untold');
     expect([await readiness(leader), await readiness(standBy)]).toEqual([200, 503]);
     await logIdOf(leader);
     await vi.waitFor(async () => expect((await treeOf(leader, '/log')).tree_size).toBe(1), AWHILE);
     const loaded = load(leader);
     await mayfly('data', 'log', 'rotate');
-    for (const name of ['log-2', 'generations.json'])
-      cpSync(join(dataOf('data'), name), join(dataOf('other'), name), { recursive: true });
+    const bring = (name: string): void => {
+      for (const part of ['log-2', 'generations.json'])
+        cpSync(join(dataOf('data'), part), join(dataOf(name), part), { recursive: true });
+    };
+    bring('other');
     await logsTrusted(leader, 2);
     await logsTrusted(standBy, 2);
     // The one that stands by hears of it first, and waits for the one that leads.
@@ -207,6 +212,12 @@ describeWith('go', 'a log in a bucket', () => {
     expect(await loaded.stop()).toEqual([]);
     expect([await readiness(leader), await readiness(standBy)]).toEqual([200, 503]);
     expect(await treeOf(standBy, '/log')).toEqual(await treeOf(leader, '/log'));
+    // One that was not told is told in the end.
+    await untold.saying(/the next is not in this data folder/);
+    expect(await logsOf(untold)).toHaveLength(1);
+    bring('untold');
+    await firstEnded(untold);
+    await untold.stop();
     await leader.stop('SIGKILL');
     await vi.waitFor(async () => expect(await readiness(standBy)).toBe(200), AWHILE);
     expect(await logIdOf(standBy)).toBe(next?.logId.keyId);
