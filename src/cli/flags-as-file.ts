@@ -49,7 +49,9 @@ function logOf({ log, logPublicKey }: ServeFlags): unknown {
   });
 }
 
-function limitsOf(file: FileData, { limits }: ServeFlags): unknown {
-  if (limits === 'off') return 'off';
-  return limits === 'on' && file['rate-limits'] === 'off' ? {} : undefined;
+function limitsOf({ 'rate-limits': before }: FileData, { limits }: ServeFlags): unknown {
+  if (limits === undefined) return undefined;
+  const enabled = limits === 'on';
+  if (typeof before === 'object') return { ...before, enabled };
+  return before === 'off' && !enabled ? 'off' : { enabled };
 }

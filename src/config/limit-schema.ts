@@ -46,6 +46,10 @@ export const rateLimits = z
     [
       z.literal('off'),
       z.strictObject({
+        enabled: z
+          .boolean()
+          .describe('Whether the rates hold; with false the backend still counts for replay rules.')
+          .default(true),
         backend: z.enum(['memory', 'redis']).describe('Where the buckets are kept.').default('memory'),
         ...redis,
         'on-backend-error': z

@@ -49,7 +49,7 @@ export function readLimits(limits: Limits, reader: Reader): LimitSettings {
     if (rate !== undefined) defaults[name] = rateOf(rate, ['rate-limits', 'defaults', name], findings);
   }
   return {
-    enabled: true,
+    enabled: limits.enabled,
     backend: limits.backend,
     ...defined('redis', redisOf(limits, reader)),
     onBackendError: limits['on-backend-error'],

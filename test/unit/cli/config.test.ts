@@ -127,7 +127,7 @@ describe('config show', () => {
       host: '::1',
       port: 8080,
       'metrics-port': 2112,
-      'rate-limits': 'off',
+      'rate-limits': { enabled: false },
       issuers: [
         { 'issuer-url': good['issuer-url'], policy: { mode: 'enforce', require: { hd: ['a.com'] } } },
       ],

@@ -228,6 +228,11 @@ describe('what is shown loads again, as YAML and as JSON, and is the same', () =
     );
   });
 
+  test.each(['on', 'off'] as const)('limits %s by a flag, over a Redis that replay rules need', (limits) => {
+    for (const file of [files()['Redis'], files()['no limits'], files()['nothing']])
+      expectSame(written('given', file ?? 'not there'), { limits });
+  });
+
   test('any lengths of time, numbers and texts', () => {
     const duration = fc.integer({ min: 1, max: 999_999_999 }).map(formatDuration);
     const text = fc
