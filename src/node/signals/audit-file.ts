@@ -1,6 +1,6 @@
 // Audit file: a JSON line for each decision, added to a file or to standard error; what waits together is written together.
 
-import { open } from 'node:fs/promises';
+import { type FileHandle, open, stat } from 'node:fs/promises';
 import type { Audit, Trail } from '../../audit.ts';
 import { auditLine } from '../../audit-line.ts';
 import type { AuditSettings } from '../../config/access-settings.ts';
@@ -100,17 +100,55 @@ export class AuditLog implements Audit {
 
 /** Throws an Error with a sentence when the file cannot be opened. A required line is on the disk before it counts. */
 export async function openSink({ file, required }: AuditSettings): Promise<Sink> {
-  if (file === undefined) return STDERR;
-  const handle = await open(file, 'a', 0o600).catch((cause: unknown) => {
+  return file === undefined ? STDERR : new FileSink(file, required, await opened(file));
+}
+
+/** How long lines that are not required may go to a file that was moved away. */
+const FOLLOWED_MS = 1_000;
+
+/** Lines go to the file that bears the name now: one that was moved away, as logrotate does, is followed by a new one. */
+class FileSink implements Sink {
+  readonly #file: string;
+  readonly #required: boolean;
+  #handle: FileHandle;
+  #followed = Number.NEGATIVE_INFINITY;
+
+  constructor(file: string, required: boolean, handle: FileHandle) {
+    this.#file = file;
+    this.#required = required;
+    this.#handle = handle;
+  }
+
+  async write(text: string): Promise<void> {
+    if (this.#required || performance.now() - this.#followed >= FOLLOWED_MS) await this.#follow();
+    await this.#handle.appendFile(text);
+    if (this.#required) await this.#handle.datasync();
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+
+  async #follow(): Promise<void> {
+    const [named, held] = await Promise.all([
+      stat(this.#file, { bigint: true }).catch(() => undefined),
+      this.#handle.stat({ bigint: true }),
+    ]);
+    if (named?.dev !== held.dev || named.ino !== held.ino) {
+      const next = await opened(this.#file);
+      await this.#handle.close();
+      this.#handle = next;
+    }
+    this.#followed = performance.now();
+  }
+}
+
+async function opened(file: string): Promise<FileHandle> {
+  try {
+    return await open(file, 'a', 0o600);
+  } catch (cause) {
     throw new Error(`the audit file ${file} cannot be written`, { cause });
-  });
-  return {
-    async write(text) {
-      await handle.appendFile(text);
-      if (required) await handle.datasync();
-    },
-    close: () => handle.close(),
-  };
+  }
 }
 
 const STDERR: Sink = {

@@ -1,10 +1,10 @@
 // The audit lines of a whole instance, and what happens when they cannot be written.
 
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../../src/clock.ts';
 import { AuditLog, type Sink } from '../../../src/node/signals/audit-file.ts';
 import { Problem } from '../../../src/problem.ts';
@@ -118,6 +118,38 @@ describe('audit lines', () => {
     const text = readFileSync(file, 'utf8');
     for (const secret of [token, forged, ...token.split('.'), 'mallory', 'a b'])
       expect(text).not.toContain(secret);
+  });
+
+  it.each([true, false])('follow the name when the file is moved away; required: %s', async (required) => {
+    const { issuer, instance } = await world({ audit: { file, required }, 'rate-limits': 'off' });
+    const token = await issuer.sign();
+    const logged: unknown[] = [];
+    const issue = async () => logged.push((await instance.issue({ token })).leaf.serial);
+    await issue();
+    await vi.waitFor(() => expect(lines()).toHaveLength(1));
+    renameSync(file, `${file}.1`);
+    await issue();
+    if (required) expect(lines()).toHaveLength(1);
+    while (!existsSync(file)) await issue();
+    await vi.waitFor(() => {
+      const moved = readFileSync(`${file}.1`, 'utf8').trim().split('\n');
+      const all = [...moved.map((line) => JSON.parse(line)), ...lines()];
+      expect(all.map(({ serial }) => serial)).toEqual(logged);
+    });
+  });
+
+  it('are lost, and the issuance refused, where there can be no file of that name any more', async () => {
+    const { issuer, instance } = await world({ audit: { file, required: true } });
+    const token = await issuer.sign();
+    await instance.issue({ token });
+    renameSync(file, `${file}.1`);
+    mkdirSync(file);
+    expect((await request(instance.url, { token })).json).toMatchObject({
+      details: [{ reason: 'AUDIT_UNAVAILABLE' }],
+    });
+    rmSync(file, { recursive: true });
+    await instance.issue({ token });
+    expect(readFileSync(file, 'utf8')).toContain('"event":"issued"');
   });
 
   it('are not written unless asked for', async () => {
