@@ -93,9 +93,13 @@ async function run({ port, connections, count }: LoadOrder): Promise<LoadReport>
       }),
     };
     entry.lane.socket.on('error', done.reject);
+    entry.lane.socket.on('close', () =>
+      done.reject(new Error(`a connection was closed with ${count - answered} of ${count} answers to come`)),
+    );
     lanes.push(entry);
   }
-  await Promise.all(lanes.map(({ lane }) => new Promise((resolve) => lane.socket.once('connect', resolve))));
+  const connected = lanes.map(({ lane }) => new Promise((resolve) => lane.socket.once('connect', resolve)));
+  await Promise.race([Promise.all(connected), done.promise]);
   const cpu = process.cpuUsage();
   const started = performance.now();
   for (const entry of lanes) send(entry);

@@ -59,19 +59,30 @@ issuer.url = `http://127.0.0.1:${(oidc.address() as AddressInfo).port}`;
 const requests = join(folder, 'requests');
 writeFileSync(requests, framed(makeBodies(issuer, DISTINCT)));
 const load = fork(new URL('light-load.ts', import.meta.url).pathname, [requests]);
-await once(load, 'message');
+const loadEnded = once(load, 'exit').then(([code, signal]): never => {
+  throw new Error(`the process that sends the requests has ended: ${signal ?? `exit code ${code}`}`);
+});
+loadEnded.catch(() => undefined); // told to whoever waits for an answer
+await fromLoad();
 const instances: Instance[] = [];
 try {
   for (const workers of values.workers.split(',').map(Number)) instances.push(await start(workers));
   await report();
 } finally {
-  load.disconnect();
+  if (load.connected) load.disconnect();
   for (const { child } of instances) {
+    if (child.exitCode !== null || child.signalCode !== null) continue;
     child.kill('SIGTERM');
-    if (child.exitCode === null) await once(child, 'exit');
+    await once(child, 'exit');
   }
   oidc.close();
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** What it says next; rejects where it ends instead. */
+async function fromLoad(): Promise<unknown> {
+  const [message] = await Promise.race([once(load, 'message'), loadEnded]);
+  return message;
 }
 
 function framed(bodies: readonly Buffer[]): Buffer {
@@ -141,8 +152,8 @@ function idleTime(): number {
 
 async function send({ port }: Instance, connections: number, count: number): Promise<LoadReport> {
   const order: LoadOrder = { port, connections, count };
-  load.send(order);
-  const [answer] = (await once(load, 'message')) as [LoadReport];
+  load.send(order, () => undefined); // one that cannot be sent to has ended
+  const answer = (await fromLoad()) as LoadReport;
   if (answer.refused > 0)
     throw new Error(`${answer.refused} of ${count} requests were not answered with 200`);
   return answer;
