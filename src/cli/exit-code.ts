@@ -1,6 +1,7 @@
 // Exit code: what a script learns of a command of the client without reading its words.
 
 import { CommanderError } from 'commander';
+import { ContradictionError } from '../config/contradiction.ts';
 import { SettingsError } from '../config/mistake.ts';
 import { isPinRefused } from '../node/keys/pin-refused.ts';
 
@@ -18,6 +19,6 @@ export const EXIT_CONFIGURATION = 78;
 /** Of a failure that ended a command. */
 export function exitCodeOf(failure: unknown): number {
   if (failure instanceof CommanderError) return failure.exitCode === 0 ? 0 : EXIT_OBSTACLE;
-  if (failure instanceof SettingsError) return EXIT_CONFIGURATION;
+  if (failure instanceof SettingsError || failure instanceof ContradictionError) return EXIT_CONFIGURATION;
   return isPinRefused(failure) ? EXIT_PIN : 1;
 }

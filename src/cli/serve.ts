@@ -26,7 +26,7 @@ Exit codes:
   1   could not start: a key, an address, a service that does not answer; or a second signal
   2   wrong use
   ${EXIT_PIN}   the PKCS#11 token refuses the PIN: not to be started again by itself, as the token would lock
-  ${EXIT_CONFIGURATION}  the configuration file has mistakes: not to be started again before it is another`;
+  ${EXIT_CONFIGURATION}  the configuration has mistakes: not to be started again before file or flags are others`;
 
 async function serve(flags: ServeFlags): Promise<void> {
   const files = new ReadFiles();

@@ -14,9 +14,14 @@ export function contradictionsIn(settings: Settings, ephemeral: boolean): readon
   return [...ofRole(settings), ...ofWorkers(settings, ephemeral)];
 }
 
-/** Throws an Error with a sentence for the operator. */
+/** An instance that was to start all the same. */
+export class ContradictionError extends Error {
+  override readonly name = 'ContradictionError';
+}
+
+/** Throws a ContradictionError with a sentence for the operator. */
 export function requireNone([first]: readonly Contradiction[]): void {
-  if (first !== undefined) throw new Error(first.message);
+  if (first !== undefined) throw new ContradictionError(first.message);
 }
 
 /** What a role does not go with, the number of its processes left aside. */

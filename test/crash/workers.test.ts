@@ -438,8 +438,8 @@ describe('what cannot be', () => {
   };
 
   test('workers without a data folder, in role log, or as many as none', async () => {
-    await refused(['--workers', '2', '--ephemeral'], /workers need a data folder/);
-    await refused(['--workers', '2', '--role', 'log', '--log-roots', '/dev/null'], /role log/);
+    await refused(['--workers', '2', '--ephemeral'], /workers need a data folder/, 78);
+    await refused(['--workers', '2', '--role', 'log', '--log-roots', '/dev/null'], /role log/, 78);
     await refused(['--workers', '0'], /1 to 64/, 2); // wrong use of the command
   });
 

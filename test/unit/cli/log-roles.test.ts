@@ -81,7 +81,7 @@ describe('mayfly serve', () => {
 
   it('--role ca asks for a log', async () => {
     const { code, stderr } = await run(['serve', ...FREE_PORTS, '--ephemeral', '--role', 'ca']);
-    expect([code, stderr]).toEqual([1, expect.stringContaining('role ca needs to know the log')]);
+    expect([code, stderr]).toEqual([78, expect.stringContaining('role ca needs to know the log')]);
   });
 });
 
