@@ -10,6 +10,8 @@ import type { ClaimValue } from './token/claims.ts';
 export interface AuditLine {
   /** RFC 3339. */
   readonly time: string;
+  /** Tells it from the other lines of a process, where both go to standard error. */
+  readonly audit: true;
   readonly event: 'issued' | 'refused' | 'limited';
   readonly request_id?: string;
   readonly trace_id?: string;
@@ -50,6 +52,7 @@ export function auditLine(
   const { requestId, traceId, address } = trail.caller;
   return {
     time: new Date(trail.startedAt).toISOString(),
+    audit: true,
     event: eventOf(failure),
     ...(requestId !== undefined && { request_id: requestId }),
     ...(traceId !== undefined && { trace_id: traceId }),

@@ -55,6 +55,8 @@ try {
 } catch (error) {
   // commander has explained a wrong use already.
   if (!(error instanceof CommanderError)) process.stderr.write(`${describe(error)}\n`);
+  else if (error.exitCode !== 0 && error.code !== 'commander.help' && process.argv.includes('--json'))
+    process.stdout.write(`${JSON.stringify({ ok: false, message: error.message }, null, 2)}\n`);
   process.exitCode = exitCodeOf(error);
 }
 

@@ -54,7 +54,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     process.once(signal, () => logger.info({ signal, drainDelayMs: settings.drainDelayMs }, 'stopping'));
   closeOnSignal(service, settings.drainDelayMs, async () => {
     stop();
-    logger.info('stopped: what was accepted is answered, and the log published');
+    logger.info('stopped');
   });
 }
 

@@ -130,6 +130,8 @@ describe('with --json, what cannot be done is an object too', () => {
     ['ca show', ['--config', 'none.yaml']],
     ['log fsck', ['--data', 'none']],
     ['issuer check', ['not a url']],
+    ['issuer check', []],
+    ['ca distrust', ['ca', '--since', 'yesterday']],
     ['issuer freeze', ['x', '--config', 'none.yaml']],
     ['verify', ['none', '--identity', 'x', '--issuer', 'https://x.example']],
     ['sign', ['none']],

@@ -55,6 +55,7 @@ describe('audit lines', () => {
     expect(lines()).toEqual([
       {
         time: expect.stringMatching(/^\d{4}-.*Z$/),
+        audit: true,
         event: 'issued',
         request_id: 'req-7',
         trace_id: '0af7651916cd43dd8448eb211c80319c',
