@@ -38,10 +38,29 @@ function inspect(file: string): Outcome {
   } catch (cause) {
     throw new Error(`${name} holds a certificate that is not one of Mayfly's or Fulcio's`, { cause });
   }
+  const { attributes } = leaf;
+  const foreign = !attributes.has(8) && !attributes.has(1);
   return {
-    lines: [...describeLeaf(leaf), ...moreLines(leaf, certificate)],
-    object: factsOf(leaf, certificate),
+    lines: foreign ? foreignLines(certificate) : [...describeLeaf(leaf), ...moreLines(leaf, certificate)],
+    object: {
+      ...factsOf(leaf, certificate),
+      ...(foreign && { subject: nameOf(certificate.subject), names: certificate.subjectAltName ?? null }),
+    },
   };
+}
+
+/** Nothing is said of what such a certificate is for. */
+function foreignLines(certificate: X509Certificate): readonly string[] {
+  const { subject, subjectAltName, issuer, validFromDate, validToDate, fingerprint256 } = certificate;
+  return [
+    printable(nameOf(subject)),
+    '  is no certificate of Mayfly or Fulcio: it names no OIDC issuer',
+    ...(subjectAltName === undefined ? [] : [row('Names', printable(subjectAltName))]),
+    row('Key', keyOf(certificate)),
+    row('Issued by', printable(nameOf(issuer))),
+    row('Valid', `${validFromDate.toISOString()} to ${validToDate.toISOString()}`),
+    row('SHA-256 fingerprint', fingerprint256.replaceAll(':', '').toLowerCase()),
+  ];
 }
 
 const WIDTH = 36; // as plain-words has it

@@ -74,6 +74,24 @@ describe('inspect', () => {
     expect(stdout).toMatch(/^O=Mayfly, CN=Mayfly intermediate\n {2}a CA below O=Mayfly, CN=Mayfly root\n/);
   });
 
+  test('a certificate of somebody else, of which nothing is claimed', async () => {
+    const file = join(folder, 'foreign.pem');
+    const made = spawnSync(
+      'openssl',
+      'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=foreign -addext'
+        .split(' ')
+        .concat('basicConstraints=critical,CA:FALSE', '-addext', 'subjectAltName=DNS:foreign.example')
+        .concat('-keyout', join(folder, 'foreign.key'), '-out', file),
+    );
+    expect(made.status).toBe(0);
+    const { stdout } = await run(['inspect', file]);
+    expect(stdout).toMatch(/^CN=foreign\n {2}is no certificate of Mayfly or Fulcio/);
+    expect(stdout).toMatch(/Names +DNS:foreign\.example\n/);
+    expect(stdout).not.toContain('may sign');
+    const json = JSON.parse((await run(['inspect', '--json', file])).stdout);
+    expect(json).toMatchObject({ issuer: null, subject: 'CN=foreign', names: 'DNS:foreign.example' });
+  });
+
   test.each([
     ['text', 'hello', /no certificate in PEM or DER/],
     ['JSON', '{}', /no Sigstore bundle/],
