@@ -89,7 +89,7 @@ function standBySteps({ log }: Settings, folder: string, pending: Generation | u
 function requireOwnLog({ role, log }: Settings): void {
   if (role === 'log')
     throw new Error(
-      'an instance in role log keeps its log for life: start another with a data folder of its own, and name that in the configuration of the CAs',
+      'an instance in role log keeps its log for life: start another with a data folder of its own, and name that in the configuration of the CAs, step by step as docs/rotation.md has it',
     );
   if (log.kind !== 'builtin')
     throw new Error('this instance has no log of its own: name the next one under log in the configuration');

@@ -27,7 +27,8 @@ export interface FacesOptions {
   /** Asked anew each time; the same object as long as nothing has changed. */
   readonly instance: () => Instance;
   readonly builtin: LogSuccession | undefined;
-  readonly external: readonly KnownExternalLog[];
+  /** Asked for as `issuers` is. */
+  readonly external: () => readonly KnownExternalLog[];
   /** Asked anew each time; the same list as long as nothing has changed. */
   readonly issuers: () => readonly ConfiguredIssuer[];
   /** Of the configuration, asked for as `issuers` is. */
@@ -127,12 +128,12 @@ function timestampFaces({ instance, builtin, clock, door, through }: FacesOption
 }
 
 function trustDoor(options: FacesOptions): TrustDoor {
-  const { issuers, instance, builtin, also, door } = options;
+  const { issuers, instance, builtin, external, also, door } = options;
   let last: readonly unknown[] = [];
   let material: TrustMaterial | undefined;
   return {
     material() {
-      const current = [issuers(), instance(), builtin?.reader, builtin?.retired, also()];
+      const current = [issuers(), instance(), builtin?.reader, builtin?.retired, external(), also()];
       if (material === undefined || current.some((one, i) => one !== last[i])) {
         material = materialOf(options);
         last = current;
@@ -172,7 +173,7 @@ function materialOf({ instance, builtin, external, issuers, also, publicUrl }: F
             .filter(({ part }) => numberOf(part) > builtin.number)
             .map(({ part, made, publicKey }) => ({ url: urlOf(numberOf(part)), spki: publicKey, made })),
         ];
-  const elsewhere = external.map(({ url, publicKey: { spki } }) => ({ url, spki }));
+  const elsewhere = external().map(({ url, publicKey: { spki } }) => ({ url, spki }));
   return trustMaterialOf(
     { publicUrl, ...trusted, logs: [...own, ...elsewhere], issuers: issuers(), also: also() },
     sha256,

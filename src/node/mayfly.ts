@@ -320,7 +320,7 @@ export async function openMayfly(
 
 /** A log that is read elsewhere. */
 function withoutReads(log: Log): Transparency {
-  return { log, builtin: undefined, external: [], renewal: () => () => {} };
+  return { log, builtin: undefined, external: () => [], renewal: () => () => {} };
 }
 
 function logReadiness(builtin: Pick<OpenLog, 'ready'> | undefined): readonly Unreadiness[] {

@@ -2,6 +2,7 @@
 
 import { createPublicKey } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
+import { isDeepStrictEqual } from 'node:util';
 import type { RemoteLogSettings } from '../../config/transparency-settings.ts';
 import { type PublicKey, parsePublicKey } from '../../key/public-key.ts';
 import { FailoverLog } from '../../log/failover.ts';
@@ -28,16 +29,44 @@ export interface KnownExternalLog {
 
 export interface ExternalLogs {
   readonly log: Log;
+  /** The same list as long as the logs are the same. */
   readonly known: readonly KnownExternalLog[];
   /**
-   * Checks the certificates that `wanted` has for the same logs, and returns what puts them in force. Throws an Error with
-   * a sentence where one cannot be used.
+   * Checks what `wanted` has, and returns what puts it in force: other logs from the next entry on, or other certificates
+   * for the same. Throws an Error with a sentence where something cannot be used.
    */
   renewal(wanted: readonly RemoteLogSettings[]): () => void;
 }
 
 /** `bearer` is for logs that have none of their own. Throws an Error with a sentence where a key cannot be a log's. */
 export function externalLogs(
+  settings: readonly RemoteLogSettings[],
+  bearer: string | undefined,
+  logger: Logger,
+): ExternalLogs {
+  let current = { settings, logs: theseLogs(settings, bearer, logger) };
+  return {
+    log: { append: (entry) => current.logs.log.append(entry) },
+    get known() {
+      return current.logs.known;
+    },
+    renewal(wanted) {
+      if (isDeepStrictEqual(withoutFiles(wanted), withoutFiles(current.settings)))
+        return current.logs.renewal(wanted);
+      const next = { settings: wanted, logs: theseLogs(wanted, bearer, logger) };
+      return () => {
+        current = next;
+      };
+    },
+  };
+}
+
+/** All but what the files of its certificates hold. */
+function withoutFiles(settings: readonly RemoteLogSettings[]): unknown {
+  return settings.map(({ tls, ...rest }) => [rest, tls !== undefined]);
+}
+
+function theseLogs(
   settings: readonly RemoteLogSettings[],
   bearer: string | undefined,
   logger: Logger,

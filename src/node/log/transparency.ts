@@ -15,13 +15,15 @@ export interface Transparency {
   readonly log: Log | undefined;
   /** The built-in log and those before it, whose read side is served too. */
   readonly builtin: LogSuccession | undefined;
-  /** Logs elsewhere, for trust documents. */
-  readonly external: readonly KnownExternalLog[];
+  /** Logs elsewhere, for trust documents; the same list as long as nothing has changed. */
+  external(): readonly KnownExternalLog[];
   /** As ExternalLogs.renewal, for the logs of the settings given. */
   renewal(wanted: TransparencySettings): () => void;
 }
 
 const nothing = (): void => {};
+const NONE: readonly KnownExternalLog[] = [];
+const none = (): readonly KnownExternalLog[] => NONE;
 
 export interface TransparencyOptions {
   readonly settings: TransparencySettings;
@@ -42,19 +44,19 @@ export async function openTransparency(options: TransparencyOptions): Promise<Tr
     logger.warn('witnesses cosign the built-in log alone, and there is none');
   switch (configured.kind) {
     case 'none':
-      return { log: undefined, builtin: undefined, external: [], renewal: () => nothing };
+      return { log: undefined, builtin: undefined, external: none, renewal: () => nothing };
     case 'remote': {
-      const { log, known, renewal } = externalLogs(configured.logs, logBearers[0], logger);
+      const logs = externalLogs(configured.logs, logBearers[0], logger);
       return {
-        log,
+        log: logs.log,
         builtin: undefined,
-        external: known,
-        renewal: (wanted) => (wanted.log.kind === 'remote' ? renewal(wanted.log.logs) : nothing),
+        external: () => logs.known,
+        renewal: (wanted) => (wanted.log.kind === 'remote' ? logs.renewal(wanted.log.logs) : nothing),
       };
     }
     case 'builtin': {
       const builtin = await LogSuccession.open(options);
-      return { log: builtin, builtin, external: [], renewal: () => nothing };
+      return { log: builtin, builtin, external: none, renewal: () => nothing };
     }
     default:
       return configured satisfies never;

@@ -126,7 +126,7 @@ const LIVE: ReadonlySet<keyof Settings> = new Set([
 
 /** `running` with what a running instance takes over from `wanted`. */
 export function inForce(running: Settings, wanted: Settings): Settings {
-  const { issuers, errors, alsoTrusted, clientSigningAlgorithms, limits, tls, grpcTls } = wanted;
+  const { issuers, errors, alsoTrusted, clientSigningAlgorithms, limits, log, tls, grpcTls } = wanted;
   const { backend, redis, onBackendError } = running.limits;
   const { frozen: _, alsoTrusted: __, ...rest } = running;
   return {
@@ -135,6 +135,7 @@ export function inForce(running: Settings, wanted: Settings): Settings {
     errors,
     ...(alsoTrusted !== undefined && { alsoTrusted }),
     clientSigningAlgorithms,
+    ...(running.log.kind === 'remote' && log.kind === 'remote' && { log }),
     limits: { ...limits, backend, onBackendError, ...(redis !== undefined && { redis }) },
     ...(wanted.frozen !== undefined && { frozen: wanted.frozen }),
     ...(running.tls !== undefined && tls !== undefined && { tls }),
@@ -166,10 +167,10 @@ export function restartNeeded(
   return keys;
 }
 
-/** Certificates that a log is shown are renewed; whether there are any takes a restart. */
+/** Logs elsewhere are followed by others; whether the log is elsewhere takes a restart. */
 function comparable({ log, ...settings }: Settings, name: keyof Settings): unknown {
   if (name !== 'log') return settings[name];
-  return log.kind === 'remote' ? log.logs.map(({ tls, ...rest }) => [rest, tls !== undefined]) : log;
+  return log.kind === 'remote' ? log.kind : log;
 }
 
 function keyOf(name: string): string {

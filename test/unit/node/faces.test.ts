@@ -42,7 +42,7 @@ test('a log that is told to begin is in the documents while it is being opened',
   const faces = facesOf({
     instance: () => instance,
     builtin,
-    external: [],
+    external: () => [],
     issuers: () => [],
     also: () => ({ authorities: [], timestamps: [], logs: [] }),
     publicUrl: 'http://ca.example.org',
