@@ -50,6 +50,7 @@ until_ok() {
 # start NAME COMMAND...: in the background; its pid is in $pid, and what it says in $work/NAME.log.
 start() {
   name=$1; shift
+  : > "$work/$name.log"
   "$@" > "$work/$name.log" 2>&1 &
   pid=$!
   pids="$pids $pid"

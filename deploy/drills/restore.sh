@@ -10,3 +10,4 @@ tar -xf "$1" -C "$2.new"
 [ -f "$2.new/instance.json" ] || { rm -rf "$2.new"; echo "$0: $1 is no back-up of a data folder" >&2; exit 1; }
 mv "$2.new" "$2"
 chmod 700 "$2"
+echo "$2: $(find "$2" -type f | wc -l) files; look at it with mayfly log fsck --data $2 before it serves"

@@ -77,7 +77,7 @@ async function takeIn(file: string, flags: ImportFlags): Promise<Outcome> {
           : [
               'CAs, oldest first:',
               ...linesOf(facts),
-              ...nextSteps('ca rotate', pendingAt(generations.ca, now)),
+              ...nextSteps('ca rotate', pendingAt(generations.ca, now), flags),
             ]),
       ],
       object: { ok: true, as, chain: certificates.map(factsOfCa), files, ca: facts },

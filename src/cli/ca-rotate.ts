@@ -64,7 +64,7 @@ async function rotate(flags: CaRotateFlags): Promise<Outcome> {
       making,
     ),
   );
-  return outcomeOf(generations, settings, now, nextSteps('ca rotate', pendingAt(generations.ca, now)));
+  return outcomeOf(generations, settings, now, nextSteps('ca rotate', pendingAt(generations.ca, now), flags));
 }
 
 /** Throws an Error with a sentence for a CA whose key Mayfly has not made. */

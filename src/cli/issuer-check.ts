@@ -17,6 +17,7 @@ import { type Issuer, IssuerDirectory } from '../token/issuer.ts';
 import { IssuerFault } from '../token/issuer-fault.ts';
 import { IssuerKeys } from '../token/issuer-keys.ts';
 import { parseToken, type UnverifiedToken } from '../token/unverified-token.ts';
+import { leeway } from '../token/validity.ts';
 import { authenticate } from '../token/verified-token.ts';
 import { addGivenToken, type GivenToken, givenToken } from './given-token.ts';
 import { addOutcome, EXIT_FOUND_WRONG, type JsonFlag, type Outcome, patiently, tell } from './outcome.ts';
@@ -66,7 +67,7 @@ async function check(url: string, flags: CheckFlags): Promise<Outcome> {
   const usable = probe.keys.some((key) => key.usable) && probe.algorithms.length > 0;
   const about = token === undefined ? undefined : await verdictOn(token, unverified, draft, url);
   if (about !== undefined) lines.push('', ...about.lines);
-  const ok = usable && (about === undefined || about.ok);
+  const ok = usable && !isFarOff(probe.clockAhead) && (about === undefined || about.ok);
   lines.push(
     '',
     'The entry for it, under issuers:',
@@ -102,8 +103,20 @@ function clockWords(ahead: number | undefined): string {
   const seconds = Math.abs(ahead) / 1000;
   if (seconds <= 2) return 'the same as here';
   const side = ahead > 0 ? 'ahead of' : 'behind';
-  const effect = ahead > 0 ? 'tokens may be refused as not valid yet' : 'tokens expire early';
-  return `${seconds} s ${side} the one here${seconds > 30 ? `: ${effect}` : ''}`;
+  return `${seconds} s ${side} the one here${effectOf(ahead)}`;
+}
+
+function effectOf(ahead: number): string {
+  if (isFarOff(ahead))
+    return ahead > 0
+      ? ': its tokens are refused as not valid yet'
+      : ': short-lived tokens have expired when they come';
+  return ahead < -30_000 ? ': tokens expire early' : '';
+}
+
+/** By more than tokens are forgiven. */
+function isFarOff(ahead = 0): boolean {
+  return Math.abs(ahead) > leeway;
 }
 
 interface Verdict {

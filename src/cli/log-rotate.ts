@@ -69,7 +69,7 @@ async function rotate(flags: RotateFlags): Promise<Outcome> {
       'Logs, oldest first:',
       ...linesOf(log),
       `The next will be served below ${logPathOf(numberOf(pending?.part ?? 'log'))}.`,
-      ...nextSteps('log rotate', pending),
+      ...nextSteps('log rotate', pending, flags),
       ...standBySteps(settings, folder, pending),
     ],
     object: { ok: true, log },

@@ -70,6 +70,19 @@ export function settingsOf({ config, data, keyPassphraseFile }: PlaceFlags): Set
   return loadSettings(flags).settings;
 }
 
+/** The options again, as a shell takes them. */
+function placeWords({ config, data, keyPassphraseFile }: PlaceFlags): string {
+  const given = { '--config': config, '--data': data, '--key-passphrase-file': keyPassphraseFile };
+  return Object.entries(given)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value = '']) => ` ${name} ${quoted(value)}`)
+    .join('');
+}
+
+function quoted(word: string): string {
+  return /^[\w./@:+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
 /** Throws an Error with a sentence where the folder is not that of an instance that has been started. */
 export function folderOf({ data }: Pick<Settings, 'data'>): string {
   if (existsSync(join(data, 'instance.json'))) return data;
@@ -124,17 +137,22 @@ export function linesOf(facts: readonly GenerationFacts[]): readonly string[] {
   });
 }
 
-/** What the operator does next. */
-export function nextSteps(command: string, pending: Generation | undefined): readonly string[] {
+/** What the operator does next, for the place that `flags` name. */
+export function nextSteps(
+  command: string,
+  pending: Generation | undefined,
+  flags: PlaceFlags,
+): readonly string[] {
   if (pending === undefined) return [];
+  const again = `mayfly ${command}${placeWords(flags)}`;
   const { activates } = pending;
   return [
     '',
     'A running instance publishes it within a second (or at SIGHUP), and goes on signing with the one before.',
     'Let clients fetch the trust documents; those that keep a copy need a new one: mayfly trust export.',
     activates === undefined
-      ? `Then: mayfly ${command} --activate`
-      : `It begins by itself at ${iso(activates)}; at once with: mayfly ${command} --activate`,
-    `Take it back with: mayfly ${command} --discard`,
+      ? `Then: ${again} --activate`
+      : `It begins by itself at ${iso(activates)}; at once with: ${again} --activate`,
+    `Take it back with: ${again} --discard`,
   ];
 }

@@ -105,7 +105,7 @@ async function isUsable(key: unknown): Promise<boolean> {
   return found.some((fit) => fit.length > 0);
 }
 
-/** By the Date of an answer (RFC 9110 section 6.6.1). */
+/** By the Date of an answer (RFC 9110 section 6.6.1), and what a cache says of its Age (RFC 9111 section 5.1). */
 function clockAhead(url: URL, caCert: string | undefined): Promise<number | undefined> {
   const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
   const ca = caCert === undefined ? {} : { ca: [...getCACertificates('default'), caCert] };
@@ -115,7 +115,8 @@ function clockAhead(url: URL, caCert: string | undefined): Promise<number | unde
       url,
       { method: 'HEAD', timeout: defaultLimits.fetchTimeoutMs, ...ca },
       (response) => {
-        const told = Date.parse(response.headers.date ?? '');
+        const age = Number(response.headers.age ?? 0);
+        const told = Date.parse(response.headers.date ?? '') + age * 1000;
         response.destroy();
         const here = (sent + Date.now()) / 2;
         // A Date is cut to its second, so it is half a second behind on average.

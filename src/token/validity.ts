@@ -5,7 +5,8 @@ import { Problem } from '../problem.ts';
 import { type Claims, type ClaimValue, member } from './claims.ts';
 import type { Issuer } from './issuer.ts';
 
-const leeway = 300_000; // ms that `nbf` and `iat` may lie ahead of our clock; `exp` has none
+/** Milliseconds that `nbf` and `iat` may lie ahead of our clock; `exp` has none. */
+export const leeway = 300_000;
 const endOfTime = 253_402_300_799; // 9999-12-31T23:59:59Z in seconds, the last that X.509 can write
 
 export interface AudienceMatch {

@@ -56,6 +56,15 @@ const FULL = {
   podAnnotations: { 'example.com/on-call': 'signing' },
 };
 
+const SCHEMA = z.object({
+  properties: z.record(z.string(), z.unknown()),
+  definitions: z.record(z.string(), z.unknown()).default({}),
+});
+
+function readJson(file: string): z.infer<typeof SCHEMA> {
+  return SCHEMA.parse(JSON.parse(readFileSync(file, 'utf8')));
+}
+
 function publicKeyOf(): string {
   const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   return publicKey.export({ type: 'spki', format: 'pem' }).toString();
@@ -115,6 +124,7 @@ describeWith('go', 'the Helm chart', () => {
     ['a public URL with a slash at its end', { publicUrl: 'https://ca.example.com/' }, '/publicUrl'],
     ['a key that is none', { ...MINIMAL, isuers: [] }, 'isuers'],
     ['a setting that the chart makes itself', { ...MINIMAL, settings: { data: '/elsewhere' } }, "'data'"],
+    ['a setting that there is not', { ...MINIMAL, settings: { nonsense: 1 } }, "'nonsense'"],
     ['TLS beside the values for it', { ...MINIMAL, settings: { tls: {} } }, "'tls'"],
     ['a client CA without TLS', { ...MINIMAL, tls: { clientCa: true } }, '/tls'],
     ['neither a log nor the URL of one', { ...MINIMAL, log: { enabled: false } }, '/log'],
@@ -148,6 +158,28 @@ describeWith('go', 'the Helm chart', () => {
         resources: { limits: { memory: expect.any(String) } },
       });
     }
+  });
+
+  test('takes every setting that an instance takes, but those that it makes itself', () => {
+    const own = [
+      'host',
+      'port',
+      'grpc-port',
+      'metrics-host',
+      'metrics-port',
+      'public-url',
+      'data',
+      'role',
+      'drain-delay',
+    ];
+    const issuers = ['issuers', 'oidc-issuers', 'meta-issuers', 'ci-issuer-metadata'];
+    const { properties } = readJson(join(CHART, '..', '..', '..', 'config', 'schema.json'));
+    const { definitions } = readJson(join(CHART, 'values.schema.json'));
+    const { propertyNames } = z
+      .object({ propertyNames: z.object({ enum: z.array(z.string()) }) })
+      .parse(definitions['settings']);
+    const taken = Object.keys(properties).filter((key) => ![...own, ...issuers].includes(key));
+    expect(propertyNames.enum.toSorted()).toEqual(taken.toSorted());
   });
 
   test.each([

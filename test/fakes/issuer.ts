@@ -73,6 +73,8 @@ export class FakeIssuer {
   readonly authorizations: (string | undefined)[] = [];
   discovery: Behaviour = 'serve';
   jwks: Behaviour = 'serve';
+  /** Of every answer, such as another Date. */
+  headers: Readonly<Record<string, string>> = {};
   /** Merged into the discovery document, for lies. */
   document: Record<string, unknown> = {};
   /** Published as they are; replace or extend to publish something else. */
@@ -159,6 +161,7 @@ export class FakeIssuer {
       document === 'jwks'
         ? { keys: this.published }
         : { issuer: this.url, jwks_uri: this.jwksUri, ...this.document };
+    for (const [name, value] of Object.entries(this.headers)) response.setHeader(name, value);
     behave(this[document], JSON.stringify(body), response);
   }
 }

@@ -190,6 +190,20 @@ describe('issuer', () => {
     expect([code, stdout]).toEqual([1, expect.stringMatching(/weak {2}RSA 1024 {2}not used here/)]);
   });
 
+  test.each([
+    [600, {}, 1, /clock +(599|600|601) s ahead of the one here: its tokens are refused as not valid yet\n/],
+    [-600, {}, 1, /clock +(599|600|601) s behind the one here: short-lived tokens have expired/],
+    [-60, {}, 0, /clock +(59|60|61) s behind the one here: tokens expire early\n/],
+    [60, {}, 0, /clock +(59|60|61) s ahead of the one here\n/],
+    // A cache says how long it has had the answer.
+    [-600, { age: '600' }, 0, /clock +the same as here\n/],
+  ])('check: a clock %i s ahead, with %o', async (ahead, headers, status, words) => {
+    const clock = await people.sibling(`/clock${ahead}`);
+    clock.headers = { date: new Date(Date.now() + ahead * 1000).toUTCString(), ...headers };
+    const { code, stdout } = await run(['issuer', 'check', clock.url]);
+    expect([code, stdout]).toEqual([status, expect.stringMatching(words)]);
+  });
+
   test('check: what is wrong with an issuer, in a sentence', async () => {
     const liar = await people.sibling('/liar');
     liar.document = { issuer: people.url };

@@ -216,7 +216,12 @@ test('a CA that the configuration names is followed by one of the data folder', 
   const request = file('next.csr');
   await done('csr', ...where, '--new-key', '--out', request);
   await done('sign', request, '--root', root, '--out', file('next.pem'));
-  await done('import', file('next.pem'), ...where);
+  const imported = await run(['ca', 'import', file('next.pem'), ...where]);
+  // What comes next can be pasted.
+  expect(imported).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining(`Then: mayfly ca rotate ${where.join(' ')} --activate\n`),
+  });
   await done('rotate', ...where, '--activate');
   await vi.waitFor(
     async () => expect((await ask()).authority.x509.publicKey.equals(before.publicKey)).toBe(false),
