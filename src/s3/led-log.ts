@@ -1,46 +1,42 @@
 // Led log: a log in a bucket that several processes stand ready to write; one leads, the others wait until it is gone.
 
-import type { Sha256 } from '../encoding/digest.ts';
 import type { Random } from '../encoding/random.ts';
 import { logIdOf } from '../log/checkpoint.ts';
 import { freeze, isFrozen } from '../log/frozen.ts';
 import { LogDamage } from '../log/journal.ts';
-import type { LeafIndex } from '../log/leaf-index.ts';
 import type { Log } from '../log/log.ts';
-import type { ObjectStore } from '../log/object-store.ts';
 import {
   type LogOptions,
   type OpenLog,
-  openLog,
   type RunningLog,
   type SharedLog,
   settleOrigin,
 } from '../log/open-log.ts';
 import { type EdgeSource, Reader } from '../log/reader.ts';
-import type { Schedule } from '../log/schedule.ts';
 import { Problem } from '../problem.ts';
-import { type Bucket, BucketError } from './bucket.ts';
-import { BucketJournal, Sealed } from './bucket-journal.ts';
+import { BucketError } from './bucket.ts';
+import { Sealed } from './bucket-journal.ts';
 import { BucketStore } from './bucket-store.ts';
 import { Follower } from './follower.ts';
-import { LastTileObjects } from './last-tile-objects.ts';
 import { Lease } from './lease.ts';
+import { Pauses } from './pauses.ts';
 import { probeConditions } from './probe.ts';
 import { PUBLIC, PublicObjects } from './public-objects.ts';
 import { Fenced, Term } from './term.ts';
-import { MOST_ENTRIES } from './wal-key.ts';
+import { openTerm, type WrittenLog, type WrittenLogParts } from './written-log.ts';
 
 export interface LedLogOptions extends LogOptions {
   /** Milliseconds between two signs of life of the leader, and between two looks of those that wait; 2,000 unless set. */
   readonly beat?: number | undefined;
 }
 
-export interface LedLogParts {
-  readonly sha256: Sha256;
+export interface LedLogParts extends WrittenLogParts {
   readonly random: Random;
-  readonly schedule: Schedule;
-  readonly bucket: Bucket;
-  readonly leafIndex: LeafIndex;
+}
+
+interface Leading extends WrittenLog {
+  /** The signs of life, until the term is over. */
+  readonly beating: Promise<void>;
 }
 
 const BEAT = 2000;
@@ -48,18 +44,6 @@ const BEAT = 2000;
 const MISSED = 3;
 /** Attempts to open a log that its last leader may still be writing. */
 const ATTEMPTS = 10;
-/** R2 takes one write a second to an object, and `checkpoint` is one. */
-const PUBLICATION_DELAY = 1000;
-
-interface Leading {
-  readonly term: Term;
-  readonly running: RunningLog;
-  readonly journal: BucketJournal;
-  readonly store: ObjectStore;
-  readonly guard: ObjectStore;
-  /** The signs of life, until the term is over. */
-  readonly beating: Promise<void>;
-}
 
 export class LedLog implements OpenLog, SharedLog {
   readonly reader: Reader;
@@ -71,7 +55,8 @@ export class LedLog implements OpenLog, SharedLog {
   readonly #beat: number;
   readonly #tasks: (() => Promise<void>)[] = [];
   readonly #closing = Promise.withResolvers<void>();
-  readonly #sleepers = new Set<() => void>();
+  /** Ended early when the log is closed or a term ends. */
+  readonly #pauses: Pauses;
   #leading: Leading | undefined;
   /** Whether what has to run before appends has run in this term. */
   #prepared = false;
@@ -90,6 +75,7 @@ export class LedLog implements OpenLog, SharedLog {
     this.#options = options;
     this.#parts = parts;
     this.#beat = beat;
+    this.#pauses = new Pauses(parts.schedule);
     this.#lease = new Lease(bucket, random(16), MISSED * beat);
     this.log = {
       append: (entry) => {
@@ -197,7 +183,7 @@ export class LedLog implements OpenLog, SharedLog {
   async close(): Promise<void> {
     this.#closed = true;
     this.#closing.resolve();
-    this.#wake();
+    this.#pauses.end();
     this.#tell();
     await this.#loop;
     await this.#parts.leafIndex.close();
@@ -220,7 +206,7 @@ export class LedLog implements OpenLog, SharedLog {
         else this.#report(error);
         await this.#lease.release().catch(() => undefined);
       }
-      if (!this.#closed && !this.#over) await this.#pause(pause);
+      if (!this.#closed && !this.#over) await this.#pauses.pause(pause);
     }
   }
 
@@ -283,69 +269,27 @@ export class LedLog implements OpenLog, SharedLog {
       const moved = async (): Promise<boolean> => (await this.#published()) !== published;
       if (error instanceof LogDamage && !(await moved())) throw error;
       if (error instanceof BucketError || attempt === ATTEMPTS || this.#closed) throw error;
-      await this.#pause(this.#beat / 10);
+      await this.#pauses.pause(this.#beat / 10);
       if (!(await this.#lease.beat())) throw new Fenced('another process has taken the lease');
     }
     if (this.#leading !== undefined) await this.#prepare(this.#leading, this.#tasks);
   }
 
   async #open(): Promise<{ readonly published: string | undefined; readonly error?: unknown }> {
-    const { bucket, random, sha256, schedule, leafIndex } = this.#parts;
-    const term = new Term(random(16));
+    const term = new Term(this.#parts.random(16));
     // From the start: opening may take longer than the others wait.
     const beating = this.#keepLease(term);
     let published: string | undefined;
     try {
       published = await this.#published();
-      const guard = new BucketStore({
-        bucket,
-        folder: '',
-        term,
-        guarded: new Map([['published', 'ends-term']]),
-      });
-      const store = new BucketStore({
-        bucket,
-        folder: PUBLIC,
-        term,
-        guarded: new Map([['checkpoint', async () => void (await guard.get('published'))]]),
-      });
-      // Seen before `published` is replaced: a straggler that passes that guard must not pass this one later.
-      await store.get('checkpoint');
-      const journal = new BucketJournal(bucket, term);
-      const running = await openLog(
-        {
-          publicationDelay: PUBLICATION_DELAY,
-          ...this.#options,
-          limits: { batchEntries: MOST_ENTRIES, batchBytes: 2 ** 22, ...this.#options.limits },
-          onError: (error) => this.#report(error),
-        },
-        {
-          sha256,
-          schedule,
-          journal,
-          store,
-          guard,
-          // It outlives the term.
-          leafIndex: {
-            get size() {
-              return leafIndex.size;
-            },
-            add: (first, hashes) => leafIndex.add(first, hashes),
-            candidates: (hash) => leafIndex.candidates(hash),
-            clear: () => leafIndex.clear(),
-            close: () => Promise.resolve(),
-          },
-          remembered: guard,
-          lastTiles: new LastTileObjects({ bucket, store, term, onError: (error) => this.#report(error) }),
-        },
-      );
-      this.#leading = { term, running, journal, store, guard, beating };
+      const written = await openTerm(term, this.#options, this.#parts, (error) => this.#report(error));
+      this.#leading = { ...written, beating };
       // After this term it may be older than what was served in it.
       this.#follower.forget();
       return { published };
     } catch (error) {
       term.end('it could not begin');
-      this.#wake();
+      this.#pauses.end();
       await beating;
       return { published, error };
     }
@@ -377,14 +321,14 @@ export class LedLog implements OpenLog, SharedLog {
     this.#leading = undefined;
     const over = term.isOver;
     term.end('the log was closed');
-    this.#wake();
+    this.#pauses.end();
     await beating;
     if (!over || this.#closed) await this.#lease.release().catch((error: unknown) => this.#report(error));
   }
 
   async #keepLease(term: Term): Promise<void> {
     while (!term.isOver) {
-      await this.#pause(this.#beat);
+      await this.#pauses.pause(this.#beat);
       if (term.isOver) return;
       try {
         if (!(await this.#lease.beat())) term.end('another process has taken the lease');
@@ -392,23 +336,6 @@ export class LedLog implements OpenLog, SharedLog {
         this.#report(error);
       }
     }
-  }
-
-  /** Ends early when the log is closed or a term ends. */
-  #pause(milliseconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        cancel();
-        this.#sleepers.delete(wake);
-        resolve();
-      };
-      const cancel = this.#parts.schedule(wake, milliseconds);
-      this.#sleepers.add(wake);
-    });
-  }
-
-  #wake(): void {
-    for (const wake of this.#sleepers) wake();
   }
 
   #report(error: unknown): void {
