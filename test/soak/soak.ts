@@ -36,6 +36,8 @@ const POOL = 1_000;
 const EVERY = 5;
 /** Milliseconds within which an issuer that is back has to be trusted again. */
 const RECOVERY = 75_000;
+/** Connections one after the other, which fall on the workers by chance, until all of them are held to know a key. */
+const PROBES = Number(values.workers) === 1 ? 1 : 12 * Number(values.workers);
 /** Refusals that are documented for tokens of an issuer whose keys cannot be fetched. */
 const OUTAGE = new Set(['ISSUER_UNREACHABLE', 'KEY_ID_UNKNOWN', 'SIGNATURE_INVALID', 'RATE_LIMITED']);
 
@@ -170,11 +172,15 @@ function taken(text: string): Promise<void> {
   return promises.take(answer.signedCertificateEmbeddedSct.chain.certificates);
 }
 
-function post(body: Buffer): Promise<{ readonly status: number; readonly text: string }> {
+/** On a connection of its own when the agent is false. */
+function post(
+  body: Buffer,
+  through: Agent | false = agent,
+): Promise<{ readonly status: number; readonly text: string }> {
   return new Promise((resolve, reject) => {
     const headers = { 'content-type': 'application/json', 'content-length': body.length };
     const url = `${server.url}/api/v2/signingCert`;
-    const outgoing = request(url, { method: 'POST', agent, headers }, (incoming) => {
+    const outgoing = request(url, { method: 'POST', agent: through, headers }, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
       incoming.on('error', reject);
@@ -307,16 +313,18 @@ async function comeBack(): Promise<void> {
   shaky.server.listen(Number(new URL(shaky.issuer.url).port), '127.0.0.1');
   await once(shaky.server, 'listening');
   note('the issuer is back');
-  // Whom nobody could reach is asked again after a while that grows to a minute.
+  // Whom nobody could reach is asked again after a while that grows to a minute, by each worker for itself.
   const since = performance.now();
-  for (;;) {
-    const { status, text } = await post(shaky.bodies[0] ?? Buffer.alloc(0));
+  for (let known = 0; known < PROBES; ) {
+    const { status, text } = await post(shaky.bodies[0] ?? Buffer.alloc(0), false);
     if (status === 200) {
       await taken(text);
-      break;
+      known += 1;
+      continue;
     }
     if (performance.now() - since > RECOVERY)
       throw new Error('the issuer is back, and its tokens are still refused');
+    known = 0;
     await pause(200);
   }
   note(`its new key is known after ${((performance.now() - since) / 1000).toFixed(1)} s`);
