@@ -14,6 +14,7 @@ import {
   trustedUntil,
 } from '../node/keys/generations.ts';
 import { discardPending } from '../node/keys/next-generation.ts';
+import { quoted } from './invocation.ts';
 import { loadSettings, type ServeFlags } from './options.ts';
 import type { JsonFlag, Outcome } from './outcome.ts';
 
@@ -77,10 +78,6 @@ function placeWords({ config, data, keyPassphraseFile }: PlaceFlags): string {
     .filter(([, value]) => value !== undefined)
     .map(([name, value = '']) => ` ${name} ${quoted(value)}`)
     .join('');
-}
-
-function quoted(word: string): string {
-  return /^[\w./@:+-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Throws an Error with a sentence where the folder is not that of an instance that has been started. */

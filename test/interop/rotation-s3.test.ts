@@ -62,6 +62,11 @@ describeWith('go', 'a log in a bucket', () => {
   });
 
   const dataOf = (name: string): string => join(folder, name);
+  /** The next log, to the data folder of an instance that stands by, as docs/rotation.md says. */
+  const bring = (name: string): void => {
+    for (const part of ['log-2', 'generations.json'])
+      cpSync(join(dataOf('data'), part), join(dataOf(name), part), { recursive: true });
+  };
   async function begin(name: string): Promise<RunningServer> {
     const server = await serve(['--config', config, '--data', dataOf(name)]);
     running.push(server);
@@ -194,10 +199,6 @@ describeWith('go', 'a log in a bucket', () => {
     await vi.waitFor(async () => expect((await treeOf(leader, '/log')).tree_size).toBe(1), AWHILE);
     const loaded = load(leader);
     await mayfly('data', 'log', 'rotate');
-    const bring = (name: string): void => {
-      for (const part of ['log-2', 'generations.json'])
-        cpSync(join(dataOf('data'), part), join(dataOf(name), part), { recursive: true });
-    };
     bring('other');
     await logsTrusted(leader, 2);
     await logsTrusted(standBy, 2);
@@ -236,8 +237,7 @@ describeWith('go', 'a log in a bucket', () => {
     const [first, next] = await logsOf(leader);
     leader.child.kill('SIGSTOP');
     await mayfly('data', 'log', 'rotate', '--activate');
-    for (const name of ['log-2', 'generations.json'])
-      cpSync(join(dataOf('data'), name), join(dataOf('other'), name), { recursive: true });
+    bring('other');
     // It leads the first log when no sign of life has come for a while, and goes on to the next from there.
     await vi.waitFor(async () => expect(await readiness(standBy)).toBe(200), AWHILE);
     await vi.waitFor(async () => expect(await logIdOf(standBy)).toBe(next?.logId.keyId), AWHILE);
